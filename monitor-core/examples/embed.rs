@@ -173,7 +173,7 @@ impl Node {
     }
 
     fn id(&self) -> &NodeId {
-        &self.driver.core().config().local
+        self.driver.core().config().get_local()
     }
 
     fn spawn(&mut self) -> LocalPid {

@@ -134,7 +134,7 @@ impl Node {
     }
 
     fn id(&self) -> &NodeId {
-        &self.driver.core().config().local
+        self.driver.core().config().get_local()
     }
 
     fn input<R>(&mut self, input: impl FnOnce(&mut Core, &mut Host, &mut Vec<Effect>) -> R) -> R {

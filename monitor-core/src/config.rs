@@ -5,39 +5,11 @@ use refs::{ChannelId, NodeId, NodeName, RegName, SessionEnd, SessionId};
 use crate::ids::LocalPid;
 
 /// Identity and limits of a core.
-///
-/// The core accepts every value of each limit. A caller for which some values make no sense checks
-/// that itself.
 #[derive(Clone, Debug, Hash)]
-#[non_exhaustive]
 pub struct CoreConfig {
-    /// The local node. Its incarnation is a random number, new with every start: peers take a pid
-    /// of another incarnation for a process of the past.
-    pub local: NodeId,
-    /// Seed for the hashes of values that peers choose. From a good source of randomness in
-    /// production, so that a peer cannot choose values that collide; fixed in tests.
-    pub seed: u64,
-    /// Maximum number of table steps in one input, each of constant cost. The rest waits in the
-    /// backlog for [`Core::resume`](crate::Core::resume). 256 by default; 0 counts as 1.
-    pub max_batch: usize,
-    /// Maximum number of calls (monitors and tickets) that wait for a connection to one node.
-    /// Further calls end with [`EndKind::Quota`](refs::EndKind::Quota). 65,536 by default; with 0
-    /// no call waits.
-    pub max_waiting: usize,
-    /// Maximum number of monitors that one session may hold on local processes. Further monitors of
-    /// the peer end with [`EndKind::Quota`](refs::EndKind::Quota). 16,777,216 by default; with 0
-    /// every monitor is refused.
-    pub max_incoming: usize,
-    /// Maximum number of bytes of exit reasons in the unread `Down`s of one watcher. A reason that
-    /// does not fit is cut to what is left, but never below [`CoreConfig::SHORT_REASON`] bytes, and
-    /// the `Down` says so: [`Down::reason_was_cut`](crate::Down#structfield.reason_was_cut). So the
-    /// reasons of a watcher take at most this limit and 256 bytes for each unread `Down`. 8 MiB by
-    /// default, any number from 0.
-    pub max_reason_bytes: usize,
-    /// The same for all watchers together: a reason is cut to the smaller of what this limit and
-    /// [`CoreConfig::max_reason_bytes`] leave, but never below [`CoreConfig::SHORT_REASON`] bytes.
-    /// 64 MiB by default, any number from 0.
-    pub max_node_reason_bytes: usize,
+    pub(crate) local: NodeId,
+    pub(crate) seed: u64,
+    pub(crate) limits: CoreLimits,
 }
 
 impl CoreConfig {
@@ -46,11 +18,58 @@ impl CoreConfig {
     /// cut before a character that does not fit, which leaves up to 3 bytes less.
     pub const SHORT_REASON: usize = 256;
 
-    /// The default limits.
+    /// The configuration of the node `local`, with the default limits.
+    ///
+    /// The incarnation of `local` is a random number, new with every start: peers take a pid of
+    /// another incarnation for a process of the past. `seed` is for the hashes of values that peers
+    /// choose. It is from a good source of randomness in production, so that a peer cannot choose
+    /// values that collide, and fixed in tests.
     pub const fn new(local: NodeId, seed: u64) -> Self {
-        CoreConfig {
-            local,
-            seed,
+        CoreConfig { local, seed, limits: CoreLimits::new() }
+    }
+
+    /// The limits of the tables. [`CoreLimits::new`] by default.
+    #[must_use]
+    pub const fn limits(mut self, limits: CoreLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The local node.
+    pub const fn get_local(&self) -> &NodeId {
+        &self.local
+    }
+
+    /// The limits.
+    pub const fn get_limits(&self) -> &CoreLimits {
+        &self.limits
+    }
+}
+
+/// Limits of a core.
+///
+/// Each setter replaces one limit. The getters have the prefix `get_`, because the setters have the
+/// plain names. The core accepts every value of each limit; a caller for which some values make no
+/// sense checks that itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CoreLimits {
+    pub(crate) max_batch: usize,
+    pub(crate) max_waiting: usize,
+    pub(crate) max_incoming: usize,
+    pub(crate) max_reason_bytes: usize,
+    pub(crate) max_node_reason_bytes: usize,
+}
+
+impl Default for CoreLimits {
+    fn default() -> Self {
+        CoreLimits::new()
+    }
+}
+
+impl CoreLimits {
+    /// The default limits.
+    pub const fn new() -> Self {
+        CoreLimits {
             max_batch: 256,
             max_waiting: 65_536,
             max_incoming: 1 << 24,
@@ -59,39 +78,78 @@ impl CoreConfig {
         }
     }
 
-    /// Sets [`CoreConfig::max_batch`].
+    /// Maximum number of table steps in one input, each of constant cost. The rest waits in the
+    /// backlog for [`Core::resume`](crate::Core::resume). 256 by default; 0 counts as 1.
     #[must_use]
     pub const fn max_batch(mut self, steps: usize) -> Self {
         self.max_batch = steps;
         self
     }
 
-    /// Sets [`CoreConfig::max_waiting`].
+    /// Maximum number of calls (monitors and tickets) that wait for a connection to one node.
+    /// Further calls end with [`EndKind::Quota`](refs::EndKind::Quota). 65,536 by default; with 0
+    /// no call waits.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.max_waiting = calls;
         self
     }
 
-    /// Sets [`CoreConfig::max_reason_bytes`].
+    /// Maximum number of monitors that one session may hold on local processes. Further monitors of
+    /// the peer end with [`EndKind::Quota`](refs::EndKind::Quota). 16,777,216 by default; with 0
+    /// every monitor is refused.
+    #[must_use]
+    pub const fn max_incoming(mut self, monitors: usize) -> Self {
+        self.max_incoming = monitors;
+        self
+    }
+
+    /// Maximum number of bytes of exit reasons in the unread `Down`s of one watcher. 8 MiB by
+    /// default, any number from 0.
+    ///
+    /// A reason that does not fit is cut to the remaining space, but never below
+    /// [`CoreConfig::SHORT_REASON`] bytes, and its `Down` has
+    /// [`reason_was_cut`](crate::Down#structfield.reason_was_cut) set. So the reasons of a watcher
+    /// take at most this limit and 256 bytes for each unread `Down`.
     #[must_use]
     pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_reason_bytes = bytes;
         self
     }
 
-    /// Sets [`CoreConfig::max_node_reason_bytes`].
+    /// Maximum number of bytes of exit reasons in the unread `Down`s of all watchers together. 64
+    /// MiB by default, any number from 0. A reason is cut to the smaller of the remaining spaces
+    /// under this limit and [`CoreLimits::max_reason_bytes`], but never below
+    /// [`CoreConfig::SHORT_REASON`] bytes.
     #[must_use]
     pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
         self.max_node_reason_bytes = bytes;
         self
     }
 
-    /// Sets [`CoreConfig::max_incoming`].
-    #[must_use]
-    pub const fn max_incoming(mut self, monitors: usize) -> Self {
-        self.max_incoming = monitors;
-        self
+    /// The value of [`CoreLimits::max_batch`].
+    pub const fn get_max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    /// The value of [`CoreLimits::max_waiting`].
+    pub const fn get_max_waiting(&self) -> usize {
+        self.max_waiting
+    }
+
+    /// The value of [`CoreLimits::max_incoming`].
+    pub const fn get_max_incoming(&self) -> usize {
+        self.max_incoming
+    }
+
+    /// The value of [`CoreLimits::max_reason_bytes`].
+    pub const fn get_max_reason_bytes(&self) -> usize {
+        self.max_reason_bytes
+    }
+
+    /// The value of [`CoreLimits::max_node_reason_bytes`].
+    pub const fn get_max_node_reason_bytes(&self) -> usize {
+        self.max_node_reason_bytes
     }
 }
 

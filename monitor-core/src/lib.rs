@@ -96,8 +96,8 @@ mod tables;
 mod wire;
 
 pub use config::{
-    AliasMode, Connect, CoreConfig, CoreStats, Demonitored, LocalTarget, MonitorOptions, PeerMonitors,
-    Processes, Route,
+    AliasMode, Connect, CoreConfig, CoreLimits, CoreStats, Demonitored, LocalTarget, MonitorOptions,
+    PeerMonitors, Processes, Route,
 };
 pub use driver::{Driver, EffectHandler, RaisedInputs};
 pub use effect::{Down, DownSource, Effect, NodeEvent, NodeNotice, NodeType, NodesOptions, Notice};

@@ -77,7 +77,7 @@ use crate::{
 ///
 /// Every monitor ends in exactly one of: its `Down`, its `demonitor`, its watcher's exit. For each
 /// peer, the order of notices is: node up, everything of that session, all its `Down`s, node down,
-/// then the next node up. Each input takes at most [`CoreConfig::max_batch`] steps, however many
+/// then the next node up. Each input takes at most [`CoreLimits::max_batch`] steps, however many
 /// monitors there are. Memory is proportional to the number of live monitors, subscriptions and
 /// peers. A run is a function of its inputs.
 ///
@@ -105,7 +105,7 @@ pub struct Core {
 impl Core {
     /// Makes the core of a node without processes and peers.
     pub fn new(mut config: CoreConfig) -> Self {
-        config.max_batch = config.max_batch.max(1);
+        config.limits.max_batch = config.limits.max_batch.max(1);
         let seed = config.seed;
         Core {
             config,
@@ -136,7 +136,7 @@ impl Core {
     /// Source: `erlang:monitor/2`, including that an unknown name gives `NoProc` and not an error.
     ///
     /// `watcher` must not have exited. The number of its monitors has no limit, but
-    /// [`CoreConfig::max_waiting`](crate::CoreConfig::max_waiting) limits those that wait for a
+    /// [`CoreLimits::max_waiting`](crate::CoreLimits::max_waiting) limits those that wait for a
     /// node. Signals to one node go out in the order of the calls.
     pub fn monitor(
         &mut self,
@@ -265,7 +265,7 @@ impl Core {
     ///
     /// All watchers of the process get the reason; its own monitors and subscriptions end. Nothing
     /// is delivered to it from now on. A process that takes part in no monitor costs nothing. At
-    /// most [`CoreConfig::max_batch`](crate::CoreConfig::max_batch) rows are processed now;
+    /// most [`CoreLimits::max_batch`](crate::CoreLimits::max_batch) rows are processed now;
     /// [`Core::resume`] processes the rest.
     pub fn process_exited(&mut self, pid: LocalPid, reason: Option<ExitReason>, out: &mut Vec<Effect>) {
         if let Some(entry) = self.processes.remove(pid) {

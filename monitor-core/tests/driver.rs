@@ -8,8 +8,8 @@ use std::{
 };
 
 use monitor_core::{
-    Connect, Core, CoreConfig, Driver, Effect, EffectHandler, ExitReason, LocalPid, LocalTarget, MonitorId,
-    MonitorOptions, NodesOptions, Processes, RaisedInputs, RemoteTarget, Signal, Ticket,
+    Connect, Core, CoreConfig, CoreLimits, Driver, Effect, EffectHandler, ExitReason, LocalPid, LocalTarget,
+    MonitorId, MonitorOptions, NodesOptions, Processes, RaisedInputs, RemoteTarget, Signal, Ticket,
     refs::{ChannelId, DialId, EndKind, Incarnation, NodeId, Pid, Serial, SessionId},
 };
 use proptest::{collection::vec, prelude::*};
@@ -163,7 +163,7 @@ fn pid(slot: u32) -> LocalPid {
 }
 
 fn core(max_batch: usize) -> Core {
-    Core::new(CoreConfig::new(node("a@test"), 7).max_batch(max_batch))
+    Core::new(CoreConfig::new(node("a@test"), 7).limits(CoreLimits::new().max_batch(max_batch)))
 }
 
 fn hash(core: &Core) -> u64 {

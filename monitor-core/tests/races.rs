@@ -10,7 +10,7 @@ mod common;
 
 use common::{Got, Node, Pair, name, noconnection, node_id, reg};
 use monitor_core::{
-    CoreConfig, Demonitored, DownReason, ExitReason, NodesOptions, Route, Signal, Signals,
+    CoreConfig, CoreLimits, Demonitored, DownReason, ExitReason, NodesOptions, Route, Signal, Signals,
     refs::{EndKind, Incarnation, NodeId, Pid, SessionId},
 };
 
@@ -355,7 +355,7 @@ fn r24_a_name_that_moves_on_after_the_monitor_has_arrived_is_that_of_its_old_hol
 #[test]
 fn r25_a_monitor_beyond_the_quota_is_refused_and_the_others_stand() {
     let mut pair = Pair::new(256);
-    pair.b = Node::with(CoreConfig::new(node_id("b", 2), 0).max_incoming(2));
+    pair.b = Node::with(CoreConfig::new(node_id("b", 2), 0).limits(CoreLimits::new().max_incoming(2)));
     pair.connect();
     let (w, t) = (pair.a.spawn(), pair.b.spawn());
     let ids: Vec<_> = (0..3).map(|_| pair.a.monitor(w, pair.b.pid(t))).collect();
@@ -369,7 +369,7 @@ fn r25_a_monitor_beyond_the_quota_is_refused_and_the_others_stand() {
     assert!(pair.a.core.monitors_of(w).any(|(id, _)| id == again));
 
     // The same limit where calls wait for a connection.
-    let mut a = Node::with(CoreConfig::new(node_id("a", 1), 0).max_waiting(1));
+    let mut a = Node::with(CoreConfig::new(node_id("a", 1), 0).limits(CoreLimits::new().max_waiting(1)));
     let w = a.spawn();
     a.monitor(w, reg("x").at(name("b")));
     let refused = a.monitor(w, reg("x").at(name("b")));

@@ -6,8 +6,8 @@ mod common;
 
 use common::{Node, Pair, name, noconnection, node_id, reg};
 use monitor_core::{
-    Connect, CoreConfig, DownReason, Effect, ExitReason, LocalPid, MonitorId, MonitorOptions, RemoteTarget,
-    Route, Signal, Ticket, Violation,
+    Connect, CoreConfig, CoreLimits, DownReason, Effect, ExitReason, LocalPid, MonitorId, MonitorOptions,
+    RemoteTarget, Route, Signal, Ticket, Violation,
     refs::{EndKind, Pid, Serial, SessionId, Target},
 };
 
@@ -224,7 +224,7 @@ fn the_failure_of_an_earlier_dial_is_no_news() {
 
 #[test]
 fn no_more_than_the_limit_waits_for_one_node() {
-    let mut a = Node::with(CoreConfig::new(node_id("a", 1), 0).max_waiting(2));
+    let mut a = Node::with(CoreConfig::new(node_id("a", 1), 0).limits(CoreLimits::new().max_waiting(2)));
     let w = a.spawn();
     let target = reg("x").at(name("b"));
     let ids: Vec<_> = (0..2).map(|_| a.monitor(w, &target)).collect();

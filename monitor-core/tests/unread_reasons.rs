@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use allocation_counter::measure;
-use monitor_core::{CoreConfig, Down, DownReason, ExitReason, MonitorId, Signal};
+use monitor_core::{CoreConfig, CoreLimits, Down, DownReason, ExitReason, MonitorId, Signal};
 
 use self::bare::{Bare, OTHER_WATCHER, WATCHER, node};
 
@@ -12,8 +12,8 @@ mod bare;
 const LONG: usize = ExitReason::MAX_LEN;
 
 fn core(of_watcher: usize, of_node: usize) -> Bare {
-    let config = CoreConfig::new(node("a@test"), 7);
-    Bare::with(config.max_reason_bytes(of_watcher).max_node_reason_bytes(of_node))
+    let limits = CoreLimits::new().max_reason_bytes(of_watcher).max_node_reason_bytes(of_node);
+    Bare::with(CoreConfig::new(node("a@test"), 7).limits(limits))
 }
 
 fn other(len: usize) -> ExitReason {

@@ -1,10 +1,15 @@
 //! The configuration of a node.
 
+#[cfg(feature = "serde")]
+mod keys;
 #[cfg(feature = "tcp")]
 mod tcp;
 
+#[cfg(feature = "tcp")]
+use std::collections::BTreeMap;
 use std::{fmt, sync::Arc, time::Duration};
 
+use monitor_core::CoreLimits;
 use peer_service::Spawner;
 use refs::{IntoRef, NodeName, ParseError};
 
@@ -20,8 +25,12 @@ use crate::{
 
 /// The configuration of a node: its name, its limits, and for `Node::start` its network.
 ///
-/// Each setting documents the values that it accepts; a count or a number of bytes has no upper
-/// limit unless its documentation says so. `Node::start` and `Node::with_service` check all
+/// Each setter replaces the value of the setting of its name, lists included; the order of the
+/// calls does not matter. It documents the unit, the default and the values that it accepts. A
+/// count or a number of bytes is a `usize`, without an upper limit unless its documentation says
+/// so. Getters have the prefix `get_`, because the setters have the plain names.
+///
+/// `Node::start` and `Node::with_service` check all
 /// settings before they make a thread or a socket. They refuse an invalid one with
 /// [`StartError::Field`], or with `StartError::Tcp` if it belongs to the transport. Both errors
 /// name the field and the allowed values.
@@ -33,18 +42,15 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Config {
-    pub(crate) name: NodeName,
-    /// The first text that could not be parsed.
-    pub(crate) invalid: Option<ParseError>,
-    pub(crate) max_batch: usize,
-    pub(crate) max_waiting: usize,
+    pub(crate) name: Result<NodeName, ParseError>,
+    /// The settings whose last value is a text that could not be parsed.
+    #[cfg(feature = "tcp")]
+    pub(crate) invalid: BTreeMap<&'static str, ParseError>,
+    pub(crate) limits: CoreLimits,
     pub(crate) max_waiting_bytes: usize,
-    pub(crate) max_incoming: usize,
     pub(crate) max_mailbox_bytes: usize,
     pub(crate) max_mailbox_messages: usize,
     pub(crate) max_node_events: usize,
-    pub(crate) max_reason_bytes: usize,
-    pub(crate) max_node_reason_bytes: usize,
     pub(crate) max_message: usize,
     pub(crate) max_history: usize,
     pub(crate) max_addresses: usize,
@@ -63,21 +69,15 @@ impl Config {
     /// name, which must be unique in the cluster. A text that is no node name is an error of the
     /// start.
     pub fn new(name: impl IntoRef<NodeName>) -> Self {
-        let (name, invalid) = match name.into_ref() {
-            Ok(name) => (name, None),
-            Err(error) => ("invalid@invalid".parse().expect("it is a node name"), Some(error)),
-        };
         Config {
-            invalid,
-            max_batch: 256,
-            max_waiting: 65_536,
+            name: name.into_ref(),
+            #[cfg(feature = "tcp")]
+            invalid: BTreeMap::new(),
+            limits: CoreLimits::new(),
             max_waiting_bytes: 8 << 20,
-            max_incoming: 1 << 24,
             max_mailbox_bytes: 64 << 20,
             max_mailbox_messages: 1 << 19,
             max_node_events: 8192,
-            max_reason_bytes: 8 << 20,
-            max_node_reason_bytes: 64 << 20,
             max_message: 16 << 20,
             max_history: 0,
             max_addresses: 65_536,
@@ -87,21 +87,23 @@ impl Config {
             engine: None,
             environment: Environment::default(),
             #[cfg(feature = "tcp")]
-            tcp: crate::tcp::TcpConfig::new(name.clone()),
-            name,
+            tcp: crate::tcp::TcpConfig::new(),
         }
     }
 
     /// The node's name.
-    pub const fn name(&self) -> &NodeName {
-        &self.name
+    ///
+    /// # Errors
+    /// [`ParseError`] if the text of [`Config::new`] is no node name.
+    pub const fn get_name(&self) -> Result<&NodeName, &ParseError> {
+        self.name.as_ref()
     }
 
     /// Maximum number of units of work (core table steps, or frames of one session) before other
     /// tasks get a turn. 256 by default, at least 1.
     #[must_use]
     pub const fn max_batch(mut self, steps: usize) -> Self {
-        self.max_batch = steps;
+        self.limits = self.limits.max_batch(steps);
         self
     }
 
@@ -110,7 +112,7 @@ impl Config {
     /// [`SendError::Full`](crate::SendError::Full). 65,536 by default, at least 1.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
-        self.max_waiting = calls;
+        self.limits = self.limits.max_waiting(calls);
         self
     }
 
@@ -127,7 +129,7 @@ impl Config {
     /// end with `NoConnection(Quota)`. 16,777,216 by default, at least 1.
     #[must_use]
     pub const fn max_incoming(mut self, monitors: usize) -> Self {
-        self.max_incoming = monitors;
+        self.limits = self.limits.max_incoming(monitors);
         self
     }
 
@@ -165,7 +167,7 @@ impl Config {
     /// may take up to 128 KiB more.
     #[must_use]
     pub const fn max_reason_bytes(mut self, bytes: usize) -> Self {
-        self.max_reason_bytes = bytes;
+        self.limits = self.limits.max_reason_bytes(bytes);
         self
     }
 
@@ -177,7 +179,7 @@ impl Config {
     /// most this limit plus 256 bytes for each unread `Down`, and each monitor has at most one.
     #[must_use]
     pub const fn max_node_reason_bytes(mut self, bytes: usize) -> Self {
-        self.max_node_reason_bytes = bytes;
+        self.limits = self.limits.max_node_reason_bytes(bytes);
         self
     }
 
@@ -314,15 +316,18 @@ impl Config {
     }
 
     /// Checks that every field is within its limits. The transport checks those of `TcpConfig`.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
-        if let Some(error) = &self.invalid {
+    /// Returns the node's name.
+    pub(crate) fn check(&self) -> Result<&NodeName, StartError> {
+        let name = self.name.as_ref().map_err(ParseError::clone)?;
+        #[cfg(feature = "tcp")]
+        if let Some(error) = self.invalid.values().next() {
             return Err(error.clone().into());
         }
         let counts = [
-            ("max_batch", self.max_batch),
-            ("max_waiting", self.max_waiting),
+            ("max_batch", self.limits.get_max_batch()),
+            ("max_waiting", self.limits.get_max_waiting()),
             ("max_waiting_bytes", self.max_waiting_bytes),
-            ("max_incoming", self.max_incoming),
+            ("max_incoming", self.limits.get_max_incoming()),
             ("max_message", self.max_message),
             ("max_addresses", self.max_addresses),
             ("max_node_events", self.max_node_events),
@@ -340,13 +345,7 @@ impl Config {
                            runs, or give `Config::runtime` a `TokioRuntime` made of a handle";
             return Err(StartError::Field { field: "tokio", problem });
         }
-        #[cfg(feature = "tcp")]
-        if self.tcp.name != self.name {
-            let problem =
-                "is of another node; change the settings that `Config::tcp` hands over, and return those";
-            return Err(StartError::Field { field: "tcp", problem });
-        }
-        Ok(())
+        Ok(name)
     }
 }
 
@@ -355,15 +354,15 @@ impl fmt::Debug for Config {
         let mut config = f.debug_struct("Config");
         config
             .field("name", &self.name)
-            .field("max_batch", &self.max_batch)
-            .field("max_waiting", &self.max_waiting)
+            .field("max_batch", &self.limits.get_max_batch())
+            .field("max_waiting", &self.limits.get_max_waiting())
             .field("max_waiting_bytes", &self.max_waiting_bytes)
-            .field("max_incoming", &self.max_incoming)
+            .field("max_incoming", &self.limits.get_max_incoming())
             .field("max_mailbox_bytes", &self.max_mailbox_bytes)
             .field("max_mailbox_messages", &self.max_mailbox_messages)
             .field("max_node_events", &self.max_node_events)
-            .field("max_reason_bytes", &self.max_reason_bytes)
-            .field("max_node_reason_bytes", &self.max_node_reason_bytes)
+            .field("max_reason_bytes", &self.limits.get_max_reason_bytes())
+            .field("max_node_reason_bytes", &self.limits.get_max_node_reason_bytes())
             .field("max_message", &self.max_message)
             .field("max_history", &self.max_history)
             .field("max_addresses", &self.max_addresses)

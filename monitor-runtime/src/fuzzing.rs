@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::future::AbortHandle;
-use monitor_core::{CoreConfig, LocalPid, MonitorOptions};
+use monitor_core::{CoreConfig, CoreLimits, LocalPid, MonitorOptions};
 use peer_service::{ChannelId, Closed, FrameMeta, Outbox, PeerInfo, PeerService, PushError, memory::Network};
 use refs::{EndKind, Incarnation, NodeId, Pid, Serial, SessionId};
 
@@ -69,8 +69,8 @@ struct Attacked {
 impl Attacked {
     fn new(peer: &NodeId) -> Self {
         let service = Network::new().join("node@h".parse().expect("a name"));
-        let mut core = CoreConfig::new(service.local().clone(), 0);
-        core.max_batch = MAX_BATCH;
+        let core_limits = CoreLimits::new().max_batch(MAX_BATCH);
+        let core = CoreConfig::new(service.local().clone(), 0).limits(core_limits);
         let limits = Limits {
             max_batch: MAX_BATCH,
             mailbox: MailboxLimits { bytes: MAX_MAILBOX, messages: 64, node_events: 2 },

@@ -218,7 +218,7 @@ pub use process::Process;
 pub use runtime::TokioRuntime;
 pub use runtime::{Runtime, SmolRuntime};
 #[cfg(feature = "tcp")]
-pub use tcp::{Heartbeat, PeersFileError, Secret, SecretError, TcpConfig, TcpStartError};
+pub use tcp::{Heartbeat, PeersFileError, Preset, Secret, SecretError, TcpConfig, TcpStartError};
 #[cfg(feature = "tls")]
 pub use tcp::{Tls, TlsError};
 

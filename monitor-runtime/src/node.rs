@@ -51,10 +51,10 @@ impl Node {
     /// [`StartError::WrongName`], [`StartError::FramesTooSmall`], [`StartError::Random`],
     /// [`StartError::Thread`].
     pub fn with_service(config: Config, service: Arc<dyn PeerService>) -> Result<Node, StartError> {
-        config.check()?;
+        let configured = config.check()?;
         let name = &service.local().name;
-        if *name != config.name {
-            return Err(StartError::WrongName { service: name.clone(), config: config.name });
+        if name != configured {
+            return Err(StartError::WrongName { service: name.clone(), config: configured.clone() });
         }
         check_frames(service.max_frame())?;
         let runner = config.runner()?;
@@ -72,15 +72,10 @@ impl Node {
         let local = service.local().clone();
         let max_frame = service.max_frame();
         let random = || config.environment.random().map_err(StartError::random);
-        let mut core = CoreConfig::new(local, random()?);
+        let core = CoreConfig::new(local, random()?).limits(config.limits.clone());
         let alias_key = AliasKey::new([random()?, random()?]);
-        core.max_batch = config.max_batch;
-        core.max_waiting = config.max_waiting;
-        core.max_incoming = config.max_incoming;
-        core.max_reason_bytes = config.max_reason_bytes;
-        core.max_node_reason_bytes = config.max_node_reason_bytes;
         let limits = Limits {
-            max_batch: config.max_batch,
+            max_batch: config.limits.get_max_batch(),
             mailbox: MailboxLimits {
                 bytes: config.max_mailbox_bytes,
                 messages: config.max_mailbox_messages,
@@ -93,7 +88,7 @@ impl Node {
             stop_timeout: config.stop_timeout,
         };
         #[cfg(feature = "tcp")]
-        let hidden = config.tcp.hidden;
+        let hidden = config.tcp.get_hidden();
         #[cfg(not(feature = "tcp"))]
         let hidden = false;
         let inner = Arc::new(Inner::new(core, alias_key, limits, service, local_addr, hidden, runner));

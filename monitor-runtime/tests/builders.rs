@@ -5,7 +5,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use monitor_runtime::{
-    AliasMode, ChannelId, Connect, Envelope, Heartbeat, NodeType, SmolRuntime, TcpConfig, prelude::*,
+    AliasMode, ChannelId, Connect, Envelope, NodeType, Preset, SmolRuntime, TcpConfig, prelude::*,
 };
 
 /// The difference between the debug texts of two values: the new lines of the second, trimmed.
@@ -53,7 +53,7 @@ fn of_a_node() {
 fn of_its_network() {
     let set: [Case<Config>; 13] = [
         (|config| config.secret(Secret::generate()), "secret: Some( Secret(..), ),"),
-        (|config| config.also_accept(Secret::generate()), "also_accept: [ Secret(..), ],"),
+        (|config| config.also_accept([Secret::generate()]), "also_accept: [ Secret(..), ],"),
         (|config| config.cluster("shop"), "cluster: \"shop\","),
         (|config| config.listen(([127, 0, 0, 2], 7).into()), "listen: Some( 127.0.0.2:7, ),"),
         (|config| config.peers(["b@h:1"]), "peers: [ NodeSpec { name: b@h:1, addresses: [], }, ],"),
@@ -61,14 +61,11 @@ fn of_its_network() {
         (|config| config.hidden(true), "hidden: true,"),
         (
             |config| config.heartbeat(Duration::from_secs(7), Duration::from_secs(77)),
-            "interval: 7s, timeout: 77s, setup_timeout: 15s,",
+            "heartbeat: Some( Heartbeat { interval: 7s, timeout: 77s, }, ),",
         ),
-        (|config| config.fast(), "interval: 100ms, timeout: 500ms, setup_timeout: 1s,"),
-        (|config| config.wan(), "interval: 2.5s, timeout: 15s, setup_timeout: 15s,"),
-        (
-            |config| config.setup_timeout(Duration::from_secs(7)),
-            "setup_timeout: 7s, setup_timeout_is_set: true,",
-        ),
+        (|config| config.fast(), "preset: Fast,"),
+        (|config| config.wan(), "preset: Wan,"),
+        (|config| config.setup_timeout(Duration::from_secs(7)), "setup_timeout: Some( 7s, ),"),
         (|config| config.low_latency(true), "low_latency: true,"),
         (|config| config.insecure_allow_remote(true), "insecure_allow_remote: true,"),
     ];
@@ -87,7 +84,7 @@ fn of_the_network_alone() {
         (|tcp| tcp.max_signal_queue(1000), "max_signal_queue: 1000,"),
         (|tcp| tcp.max_pending(1000), "max_pending: 1000,"),
         (|tcp| tcp.max_pending_per_address(1000), "max_pending_per_address: 1000,"),
-        (|tcp| tcp.heartbeat(Heartbeat::wan()), "interval: 2.5s, timeout: 15s, setup_timeout: 15s,"),
+        (|tcp| tcp.preset(Preset::Wan), "preset: Wan,"),
         (|tcp| tcp.hidden(true), "hidden: true,"),
         (|tcp| tcp.insecure_allow_remote(true), "insecure_allow_remote: true,"),
     ];
@@ -95,7 +92,7 @@ fn of_the_network_alone() {
         assert_eq!(changed(&config(), &config().tcp(set)), line);
     }
     let named: [fn(TcpConfig) -> TcpConfig; 2] =
-        [|tcp| tcp.peer("b@h:1".parse().unwrap()), |tcp| tcp.peers_dns("b@h:1".parse().unwrap())];
+        [|tcp| tcp.peers(["b@h:1".parse().unwrap()]), |tcp| tcp.peers_dns(["b@h:1".parse().unwrap()])];
     for named in named {
         assert!(changed(&config(), &config().tcp(named)).contains("b@h:1"));
     }

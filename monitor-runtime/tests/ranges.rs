@@ -107,7 +107,7 @@ fn values() -> Vec<Value> {
 }
 
 fn config(label: &str, secret: &Secret, set: &[Value]) -> Config {
-    let Heartbeat { interval, timeout } = Heartbeat::normal();
+    let (interval, timeout) = (Heartbeat::normal().interval(), Heartbeat::normal().timeout());
     let config = Config::new(format!("{label}@127.0.0.1"))
         .listen("127.0.0.1:0".parse().unwrap())
         .secret(secret.clone());

@@ -67,7 +67,12 @@ fn outside_of_a_runtime_the_start_fails_and_says_what_to_do() {
 fn a_process_is_spawned_from_outside_of_the_runtime() {
     let tokio = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (a, b) = nodes(tokio.handle().clone().into());
-    let sleeps = || b.spawn(|_| async { Ok(tokio::time::sleep(Duration::from_millis(1)).await) });
+    let sleeps = || {
+        b.spawn(|_| async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(())
+        })
+    };
     // Neither thread runs in the context of tokio.
     let pids = [sleeps().unwrap(), thread::scope(|scope| scope.spawn(sleeps).join().unwrap().unwrap())];
     run(async {

@@ -27,12 +27,14 @@ fn start(cluster: &Cluster, name: &str) -> Node {
     cluster.start_with(Config::new(name.clone()).tokio(), Join::new(name)).unwrap()
 }
 
-/// Events, each with the times of both clocks in milliseconds.
+/// An event with the times of both clocks in milliseconds.
+type TimedEvent = (u128, u128, &'static str);
+
 #[derive(Clone)]
 struct Log {
     start: Instant,
     network: Network,
-    events: Arc<Mutex<Vec<(u128, u128, &'static str)>>>,
+    events: Arc<Mutex<Vec<TimedEvent>>>,
 }
 
 impl Log {

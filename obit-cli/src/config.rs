@@ -132,6 +132,9 @@ fn read(path: &Path) -> Result<NodeOptions> {
     ] {
         *path = path.take().map(|relative| directory.join(relative));
     }
+    for path in options.also_accept_files.iter_mut().flatten() {
+        *path = directory.join(&path);
+    }
     Ok(options)
 }
 
@@ -161,7 +164,16 @@ fn node(options: NodeOptions, secret: Option<Secret>, role: Role) -> Result<Conf
         None => return Err(Failure::new(NO_NAME)),
     };
     let has_address = name.port().is_some();
-    let mut config = Config::new(name).hidden(options.hidden.unwrap_or(visits));
+    let config = Config::new(name).max_history(MAX_HISTORY).read(options.settings);
+    // Each setting was read before, when its line was known.
+    let config = config.map_err(|_| Failure::new("a setting of the file is out of its range"))?;
+    let mut config = config.hidden(options.hidden.unwrap_or(visits));
+    let mut also_accept = Vec::new();
+    for file in options.also_accept_files.into_iter().flatten() {
+        refuse_possible_secret("also_accept_files", Some(&file))?;
+        also_accept.push(Secret::from_file(&file).map_err(|error| bad_secret(error, file.display()))?);
+    }
+    config = config.also_accept(also_accept);
     if let Some(ListenAddress(address)) = options.listen {
         config = config.listen(address);
     } else if visits && !has_address {
@@ -197,7 +209,7 @@ const NO_NAME: &str = "the node has no name; give it one that the other nodes kn
 impl Prepared {
     /// Starts the node, its control socket and its HTTP server.
     pub(crate) async fn start(self) -> Result<Started> {
-        let node = start(self.config.max_history(MAX_HISTORY)).await?;
+        let node = start(self.config).await?;
         let served = match self.socket {
             Some(socket) => Some(
                 control::serve(&node, &socket)

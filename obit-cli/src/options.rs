@@ -52,6 +52,15 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_name = "FILE", env = "OBIT_SECRET_FILE", hide_env_values = true)]
     pub(crate) secret_file: Option<PathBuf>,
 
+    /// Files with secrets that are also accepted from peers, while the cluster changes its secret.
+    #[arg(skip)]
+    pub(crate) also_accept_files: Option<Vec<PathBuf>>,
+
+    /// The settings of the file that have no flag: those of the library.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub(crate) settings: toml::Table,
+
     /// The certificate of the cluster's own CA. With it, `--tls-cert` and `--tls-key` all
     /// connections are encrypted; all nodes need them.
     #[arg(long, value_name = "FILE", env = "OBIT_TLS_CA", hide_env_values = true)]
@@ -180,6 +189,8 @@ impl NodeOptions {
             peers: self.peers.or(file.peers),
             peers_file: self.peers_file.or(file.peers_file),
             secret_file: self.secret_file.or(file.secret_file),
+            also_accept_files: self.also_accept_files.or(file.also_accept_files),
+            settings: if self.settings.is_empty() { file.settings } else { self.settings },
             tls_ca: self.tls_ca.or(file.tls_ca),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),

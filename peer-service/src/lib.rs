@@ -83,6 +83,8 @@ pub mod log_limit;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod service;
+#[cfg(feature = "serde")]
+pub mod settings;
 
 pub use events::Events;
 pub use frame::{Channels, Class, FrameBuf, FrameMeta};

@@ -47,21 +47,14 @@ pub use self::{
 };
 use crate::service::Capabilities;
 
-/// The configuration of a joining node.
+/// The configuration of a joining node. Each setter replaces the value of its setting.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Join {
-    /// The node's name.
-    pub name: NodeName,
-    /// Whether the node's sessions are hidden.
-    pub hidden: bool,
-    /// The capabilities that its service claims.
-    pub capabilities: Capabilities,
-    /// The node's membership view, if there is one.
-    pub view: Option<Vec<NodeName>>,
-    /// The node's channels besides the default one, at most seven, each name once. All frames of a
-    /// session keep one order here, on whatever channel: that is more than the contract requires.
-    pub channels: Vec<ChannelName>,
+    name: NodeName,
+    hidden: bool,
+    capabilities: Capabilities,
+    view: Option<Vec<NodeName>>,
+    channels: Vec<ChannelName>,
 }
 
 impl Join {
@@ -70,31 +63,34 @@ impl Join {
         Join { name, hidden: false, capabilities: Capabilities::FULL, view: None, channels: Vec::new() }
     }
 
-    /// Sets whether the node's sessions are hidden.
+    /// Whether the node's sessions are hidden. False by default.
     #[must_use]
     pub const fn hidden(mut self, hidden: bool) -> Self {
         self.hidden = hidden;
         self
     }
 
-    /// Sets the capabilities that its service claims.
+    /// The capabilities that its service claims. All by default.
     #[must_use]
     pub const fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// Adds channels. [`Network::join_with`] panics if there are too many.
+    /// The node's channels besides the default one, at most seven, each name once; none by default.
+    /// [`Network::join_with`] panics if there are too many. All frames of a session keep one order
+    /// here, on whatever channel: that is more than the contract requires.
     #[must_use]
     pub fn channels(mut self, channels: impl IntoIterator<Item = ChannelName>) -> Self {
-        self.channels.extend(channels);
+        self.channels = channels.into_iter().collect();
         self
     }
 
-    /// Sets a membership view: only these nodes can be dialed.
+    /// The node's membership view: only these nodes can be dialed. No view by default: every node
+    /// can be dialed.
     #[must_use]
-    pub fn view(mut self, members: Vec<NodeName>) -> Self {
-        self.view = Some(members);
+    pub fn view(mut self, members: impl IntoIterator<Item = NodeName>) -> Self {
+        self.view = Some(members.into_iter().collect());
         self
     }
 }

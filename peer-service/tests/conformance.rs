@@ -60,7 +60,7 @@ impl Harness for Memory {
 
     async fn silence(&self, a: &NodeName, b: &NodeName) -> Result<(), Unsupported> {
         self.network.cut(a, b);
-        self.network.advance(Settings::default().timeout);
+        self.network.advance(Settings::default().get_timeout());
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Harness for Memory {
     }
 
     async fn pass_setup_time(&self) {
-        self.network.advance(Settings::default().setup_timeout);
+        self.network.advance(Settings::default().get_setup_timeout());
     }
 
     async fn evict(&self, at: &NodeName, node: &NodeName) -> Result<(), Unsupported> {

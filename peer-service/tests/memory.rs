@@ -169,14 +169,14 @@ fn a_dial_waits_for_a_path_until_its_time_is_over() {
     let (a, b) = (network.join(name("a")), network.join(name("b")));
     network.cut(&name("a"), &name("b"));
     a.connect(&name("b").into(), DialId(1));
-    network.advance(Settings::default().setup_timeout - Duration::from_millis(1));
+    network.advance(Settings::default().get_setup_timeout() - Duration::from_millis(1));
     assert!(event(&a).is_none());
     network.heal(&name("a"), &name("b"));
     drop((session(&a), session(&b)));
 
     network.freeze(&name("b"));
     a.connect(&name("b").into(), DialId(2));
-    network.advance(Settings::default().setup_timeout);
+    network.advance(Settings::default().get_setup_timeout());
     assert_eq!(failure(&a), EndKind::SetupTimeout);
 }
 

@@ -95,20 +95,20 @@ fn works(network: &Network, settings: &Settings, what: &str) {
 
     network.cut(&name("a"), &name("b"));
     let ends = |time: Duration| time < Duration::MAX - Duration::from_nanos(1);
-    network.advance(settings.timeout - Duration::from_nanos(1));
+    network.advance(settings.get_timeout() - Duration::from_nanos(1));
     let mut frames = FrameBuf::new();
     assert_eq!(at_a.recv(&mut frames).now_or_never(), None, "{what}: it has ended before its time");
-    if ends(settings.timeout) {
+    if ends(settings.get_timeout()) {
         network.advance(Duration::from_nanos(1));
         let end = at_a.recv(&mut frames).now_or_never().expect(what).expect_err(what);
         assert_eq!(end.kind, EndKind::Timeout, "{what}");
         a.connect(&name("b").into(), DialId(2));
-        network.advance(settings.setup_timeout);
+        network.advance(settings.get_setup_timeout());
         match a.next().now_or_never() {
             Some(Some(PeerEvent::Failed { end, .. })) => {
                 assert_eq!(end.kind, EndKind::SetupTimeout, "{what}")
             }
-            other => assert!(other.is_none() && !ends(settings.setup_timeout), "{what}: {other:?}"),
+            other => assert!(other.is_none() && !ends(settings.get_setup_timeout()), "{what}: {other:?}"),
         }
     }
     network.advance(Duration::MAX);

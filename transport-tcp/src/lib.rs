@@ -13,11 +13,10 @@
 //! # smol::block_on(async {
 //! let secret = Secret::generate();
 //! let start = |name: &str, incarnation| {
-//!     let config = TcpConfig::new(name.parse().unwrap())
-//!         .listen(([127, 0, 0, 1], 0).into())
-//!         .secret(secret.clone());
+//!     let config = TcpConfig::new().listen(([127, 0, 0, 1], 0).into()).secret(secret.clone());
 //!     let incarnation = refs::Incarnation::new(incarnation).unwrap();
-//!     TcpTransport::start(config, incarnation, Arc::new(|task| smol::spawn(task).detach()))
+//!     let node = refs::NodeId::new(name.parse().unwrap(), incarnation);
+//!     TcpTransport::start(node, config, Arc::new(|task| smol::spawn(task).detach()))
 //! };
 //! let (a, b) = (start("a@127.0.0.1", 1).await?, start("b@127.0.0.1", 2).await?);
 //!
@@ -85,7 +84,7 @@ pub mod proto;
 mod secret;
 mod service;
 
-pub use config::{Heartbeat, TcpConfig};
+pub use config::{Heartbeat, Preset, TcpConfig};
 pub use error::{PeersFileError, SecretError, StartError};
 #[cfg(feature = "tls")]
 pub use net::tls::{Tls, TlsError};

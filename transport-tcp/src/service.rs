@@ -13,7 +13,6 @@ use futures::future::AbortHandle;
 use peer_service::{
     Capabilities, ChannelName, DialId, EndKind, NodeId, NodeName, NodeSpec, PeerEvent, PeerService, Spawner,
 };
-use refs::Incarnation;
 use smol::Async;
 use supervision::TaskKind;
 
@@ -43,22 +42,23 @@ impl fmt::Debug for TcpTransport {
 }
 
 impl TcpTransport {
-    /// Listens, and dials the peers of the configuration, of its file and of its names in DNS. All
+    /// Starts the transport of the node with that name and incarnation.
+    ///
+    /// It listens, and dials the peers of the configuration, of its file and of its names in DNS. All
     /// tasks run on `spawner`; sockets and timers use smol's reactor, which has its own thread if
     /// no other executor drives it.
     ///
     /// # Errors
     /// [`StartError`]: the field of the configuration that does not fit, and how to correct it.
     pub async fn start(
+        node: NodeId,
         config: TcpConfig,
-        incarnation: Incarnation,
         spawner: Spawner,
     ) -> Result<Arc<TcpTransport>, StartError> {
-        config.check()?;
-        let config = config.cut_to_clock();
+        config.check(&node.name)?;
         let in_file = peers_in_file(&config).await?;
-        let (listener, local_addr) = listen(&config).await?;
-        let identity = Identity::new(&config, incarnation);
+        let (listener, local_addr) = listen(&node.name, &config).await?;
+        let identity = Identity::new(node, &config);
         let configured = config.peers.clone();
         let endpoint = Arc::new(Endpoint::new(config, identity, spawner, dialer::start));
         let listening = until_shut_down(&endpoint, tasks::LISTENER, {
@@ -99,18 +99,17 @@ async fn peers_in_file(config: &TcpConfig) -> Result<Vec<NodeSpec>, StartError> 
     read.map_err(|cause| StartError::PeersFile { path: path.clone(), cause })
 }
 
-async fn listen(config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), StartError> {
-    let name = || config.name.clone();
+async fn listen(name: &NodeName, config: &TcpConfig) -> Result<(Async<TcpListener>, SocketAddr), StartError> {
     let candidates = match config.listen {
         Some(address) => vec![address],
         None => {
-            let port = config.name.port().ok_or_else(|| StartError::NoPort { name: name() })?;
-            let resolved = Lookups::system().resolve(config.name.host().to_owned(), port).await;
-            resolved.map_err(|cause| StartError::Resolve { name: name(), cause })?
+            let port = name.port().ok_or_else(|| StartError::NoPort { name: name.clone() })?;
+            let resolved = Lookups::system().resolve(name.host().to_owned(), port).await;
+            resolved.map_err(|cause| StartError::Resolve { name: name.clone(), cause })?
         }
     };
     let not_found = std::io::ErrorKind::NotFound;
-    let mut error = StartError::Resolve { name: name(), cause: not_found.into() };
+    let mut error = StartError::Resolve { name: name.clone(), cause: not_found.into() };
     for address in candidates {
         if !config.may_serve(address) {
             return Err(StartError::NoSecret { address });

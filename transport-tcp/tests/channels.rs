@@ -7,21 +7,22 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use peer_service::{ChannelId, Channels, DialId, EndKind, FrameMeta, PeerService};
+use support::Setup;
 use support::{Live, end_of, exchange_frames, next_session, proxy::Proxy, soon, spec_at};
-use transport_tcp::{Heartbeat, TcpConfig, TcpTransport};
+use transport_tcp::{Heartbeat, TcpTransport};
 
 const BULK: ChannelId = ChannelId::new(1).expect("a node has more");
 const CONTROL: ChannelId = ChannelId::new(2).expect("a node has more");
 /// The proxy's name for connections that do not begin with a name: those after the first one.
 const FURTHER: &str = "";
 
-fn config(label: &str) -> TcpConfig {
+fn config(label: &str) -> Setup {
     support::config(label).channels(["bulk", "control"].map(|name| name.parse().unwrap()))
 }
 
 /// With heartbeats so slow that none is sent in a test.
-fn patient(label: &str) -> TcpConfig {
-    let slow = Heartbeat { interval: Duration::from_secs(300), timeout: Duration::from_secs(600) };
+fn patient(label: &str) -> Setup {
+    let slow = Heartbeat::new(Duration::from_secs(300), Duration::from_secs(600));
     config(label).heartbeat(slow)
 }
 

@@ -7,12 +7,12 @@ mod support;
 use std::{fs, path::PathBuf, time::Duration};
 
 use peer_service::{DialId, EndKind, PeerService};
-use refs::Incarnation;
+use support::Setup;
 use support::{
     config, connect, count, end_of, exchange_frames, next_session, proxy::Proxy, soon, spawner, spec,
     spec_at, start, until, unused_address,
 };
-use transport_tcp::{PeersFileError, StartError, TcpConfig, TcpTransport};
+use transport_tcp::{PeersFileError, StartError};
 
 /// A file of peers; deleted on drop.
 struct PeersFile(PathBuf);
@@ -33,7 +33,7 @@ impl PeersFile {
     }
 
     /// A node with this file, which it reads often.
-    fn config(&self, label: &str) -> TcpConfig {
+    fn config(&self, label: &str) -> Setup {
         config(label).peers_file(&self.0).peers_interval(Duration::from_millis(10))
     }
 }
@@ -44,8 +44,8 @@ impl Drop for PeersFile {
     }
 }
 
-async fn refused(config: TcpConfig) -> StartError {
-    let started = TcpTransport::start(config, Incarnation::new(1).unwrap(), spawner()).await;
+async fn refused(config: Setup) -> StartError {
+    let started = config.start(1, spawner()).await;
     started.expect_err("it must not start")
 }
 

@@ -7,8 +7,9 @@ mod support;
 use std::time::Duration;
 
 use peer_service::{DialId, EndKind, FrameBuf, FrameMeta, PeerService, PushError};
+use support::Setup;
 use support::{Live, config, connect, end_of, next_session, proxy::Proxy, receive_one, soon, spec_at, start};
-use transport_tcp::{Heartbeat, TcpConfig};
+use transport_tcp::Heartbeat;
 
 const LARGEST: usize = 16 << 20;
 
@@ -32,8 +33,8 @@ async fn receive(session: &mut Live, count: usize) -> Vec<Vec<u8>> {
 }
 
 /// A node whose peer may be silent for a long time.
-fn patient(label: &str) -> TcpConfig {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(5), timeout: Duration::from_secs(60) };
+fn patient(label: &str) -> Setup {
+    let heartbeat = Heartbeat::new(Duration::from_secs(5), Duration::from_secs(60));
     config(label).heartbeat(heartbeat).max_message_queue(1 << 30)
 }
 

@@ -11,8 +11,8 @@ use std::{
 };
 
 use peer_service::{DialId, EndKind, NodeSpec, PeerEvent, PeerService};
-use refs::Incarnation;
 use smol::{Async, io::AsyncWriteExt};
+use support::Setup;
 use support::{
     config, connect, count, end_of, exchange_frames, next_failure, next_session,
     proxy::Proxy,
@@ -22,7 +22,7 @@ use support::{
     },
     soon, spec, spec_at, start, until, unused_address,
 };
-use transport_tcp::{Secret, StartError, TcpConfig, TcpTransport};
+use transport_tcp::{Secret, StartError};
 
 #[test]
 fn garbage_is_turned_away() {
@@ -337,9 +337,8 @@ fn f13_what_no_session_may_say_ends_that_session_only() {
 
 #[test]
 fn a_configuration_that_does_not_fit_is_refused_with_its_field() {
-    let refused = |config: TcpConfig| {
-        let started =
-            smol::block_on(TcpTransport::start(config, Incarnation::new(1).unwrap(), support::spawner()));
+    let refused = |config: Setup| {
+        let started = smol::block_on(config.start(1, support::spawner()));
         started.expect_err("it must not start").to_string()
     };
     let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -348,23 +347,17 @@ fn a_configuration_that_does_not_fit_is_refused_with_its_field() {
     assert!(refused(open.clone()).starts_with("secret: "), "every program could join");
     assert!(refused(config("a").cluster("c".repeat(65))).starts_with("cluster: "));
     assert!(refused(config("a").max_frame(10)).starts_with("max_frame: "));
-    assert!(refused(TcpConfig::new("a@127.0.0.1".parse().unwrap())).starts_with("listen: "));
+    assert!(refused(Setup::new("a@127.0.0.1")).starts_with("listen: "));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(refused(config("a").listen(taken.local_addr().unwrap())).starts_with("listen: "));
-    let heartbeat =
-        transport_tcp::Heartbeat { interval: Duration::from_secs(1), timeout: Duration::from_secs(1) };
+    let heartbeat = transport_tcp::Heartbeat::new(Duration::from_secs(1), Duration::from_secs(1));
     assert!(refused(config("a").heartbeat(heartbeat)).starts_with("heartbeat: "));
 
     let allowed = open.insecure_allow_remote(true);
-    let started =
-        smol::block_on(TcpTransport::start(allowed, Incarnation::new(1).unwrap(), support::spawner()));
+    let started = smol::block_on(allowed.start(1, support::spawner()));
     assert!(started.is_ok());
     assert!(matches!(
-        smol::block_on(TcpTransport::start(
-            TcpConfig::new("a@host.invalid:1".parse().unwrap()).secret(support::secret()),
-            Incarnation::new(1).unwrap(),
-            support::spawner()
-        )),
+        smol::block_on(Setup::new("a@host.invalid:1").secret(support::secret()).start(1, support::spawner())),
         Err(StartError::Resolve { .. })
     ));
 }

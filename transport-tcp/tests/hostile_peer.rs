@@ -45,7 +45,7 @@ fn a_node_that_is_slow_to_begin_keeps_the_session() {
     // the timeout and the set-up timeout.
     while_others_talk(config("b").setup_timeout(Duration::from_secs(20)), async |b| {
         let (stream, mut at_b) = rogue(&b).await;
-        smol::Timer::after(Heartbeat::fast().timeout * 2).await;
+        smol::Timer::after(Heartbeat::fast().timeout() * 2).await;
         (&stream).write_all(&frame(&[DATA, 1])).await.unwrap();
         assert_eq!(receive_one(&mut at_b).await, [1]);
         // From now on the normal timeout applies.
@@ -128,7 +128,7 @@ fn a_flood_of_pings_is_answered_in_part_and_at_the_latest_by_the_last() {
 #[test]
 fn a_pong_that_nobody_has_asked_for_is_no_sign_of_life_when_one_is_asked_for() {
     // The timeout of silence would take far longer than the test.
-    let patient = Heartbeat { interval: Duration::from_secs(60), timeout: Duration::from_secs(120) };
+    let patient = Heartbeat::new(Duration::from_secs(60), Duration::from_secs(120));
     while_others_talk(config("b").heartbeat(patient), async |b| {
         let (stream, mut old) = rogue(&b).await;
         let forged = [beat(PONG, u64::MAX), beat(PONG, 1), frame(&[DATA, 1])].concat();

@@ -10,7 +10,6 @@ use std::{sync::Arc, time::Duration};
 
 use peer_service::{DialId, FrameBuf, FrameMeta, PeerEvent, PeerService, Session};
 use proptest::{prelude::*, sample::select, test_runner::TestRunner};
-use refs::Incarnation;
 use smol::future::{or, zip};
 use support::{PATIENCE, soon, spec};
 use transport_tcp::{Heartbeat, Secret, StartError, TcpConfig, TcpTransport};
@@ -56,6 +55,14 @@ fn values() -> Vec<Value> {
         let allowed = (10 * MS..=HOUR).contains(&time);
         values.push(value("peers_interval", time, allowed, move |config| config.peers_interval(time)));
     }
+    for time in [Duration::ZERO, NS, MS - NS, MS, HOUR, MAX] {
+        let set = move |config: TcpConfig| config.min_redial_delay(time).max_redial_delay(MAX);
+        values.push(value("min_redial_delay", time, time >= MS, set));
+    }
+    for time in [Duration::ZERO, 50 * MS - NS, 50 * MS, MAX] {
+        let set = move |config: TcpConfig| config.max_redial_delay(time);
+        values.push(value("max_redial_delay", time, time >= 50 * MS, set));
+    }
     for bytes in [0, 1, 1023, 1024, 64 << 20, (64 << 20) + 1, usize::MAX] {
         let allowed = (1024..=64 << 20).contains(&bytes);
         values.push(value("max_frame", bytes, allowed, move |config| config.max_frame(bytes)));
@@ -80,9 +87,7 @@ fn values() -> Vec<Value> {
         values.push(value("channels", count, count <= 7, move |config| config.channels(names())));
     }
     for count in [0, 1, 8, 9, 300] {
-        let set = move |config| {
-            (0..count).fold(config, |config: TcpConfig, _| config.also_accept(Secret::generate()))
-        };
+        let set = move |config: TcpConfig| config.also_accept((0..count).map(|_| Secret::generate()));
         values.push(value("also_accept", count, count <= 8, set));
     }
     values
@@ -95,7 +100,7 @@ fn heartbeats() -> Vec<Value> {
     let allowed = |interval: Duration, timeout| interval >= MS && timeout >= interval.saturating_mul(2);
     pairs
         .map(|(interval, timeout)| {
-            let set = move |config: TcpConfig| config.heartbeat(Heartbeat { interval, timeout });
+            let set = move |config: TcpConfig| config.heartbeat(Heartbeat::new(interval, timeout));
             value("heartbeat", (interval, timeout), allowed(interval, timeout), set)
         })
         .collect()
@@ -104,8 +109,8 @@ fn heartbeats() -> Vec<Value> {
 async fn start(label: &str, set: &[Value]) -> Result<Arc<TcpTransport>, StartError> {
     // Heartbeats that a busy machine can keep, unless the case sets others.
     let config = support::config(label).heartbeat(Heartbeat::normal());
-    let config = set.iter().fold(config, |config, value| (value.set)(config));
-    TcpTransport::start(config, Incarnation::new(label.len() as u64).unwrap(), support::spawner()).await
+    let tcp = set.iter().fold(config.tcp.clone(), |tcp, value| (value.set)(tcp));
+    support::Setup { tcp, ..config }.start(label.len() as u64, support::spawner()).await
 }
 
 /// Starts two nodes with those values: they exchange frames, or the start fails with the name of

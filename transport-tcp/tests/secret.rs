@@ -99,7 +99,7 @@ fn an_environment_variable_is_taken_as_it_stands() {
 fn a_secret_is_never_printed() {
     let secret = Secret::new(DIGITS).unwrap();
     assert_eq!(format!("{secret:?}"), "Secret(..)");
-    let config = TcpConfig::new("a@h:1".parse().unwrap()).secret(secret.clone()).also_accept(secret);
+    let config = TcpConfig::new().secret(secret.clone()).also_accept([secret]);
     let printed = format!("{config:#?}");
     assert!(printed.contains("Secret(..)") && !printed.contains(&DIGITS[..8]), "{printed}");
     for error in [read("31", &DIGITS[..31]), read("5000", DIGITS.repeat(80))] {

@@ -10,19 +10,20 @@ use futures::{FutureExt, future::join_all};
 use peer_service::{DialId, EndKind, FrameBuf, FrameMeta, NodeName, PeerEvent, PeerService, PushError};
 use refs::Incarnation;
 use smol::Timer;
+use support::Setup;
 use support::{
     Live, config, connect, count, end_of, exchange_frames, next_failure, next_session, proxy::Proxy,
     receive_one, say, soon, spawner, spec, spec_at, start, until, unused_address,
 };
-use transport_tcp::{TcpConfig, TcpTransport};
+use transport_tcp::TcpTransport;
 
 fn name(label: &str) -> NodeName {
     format!("{label}@127.0.0.1").parse().unwrap()
 }
 
 /// A node in a given incarnation.
-async fn start_as(config: TcpConfig, incarnation: u64) -> Arc<TcpTransport> {
-    TcpTransport::start(config, Incarnation::new(incarnation).unwrap(), spawner()).await.unwrap()
+async fn start_as(config: Setup, incarnation: u64) -> Arc<TcpTransport> {
+    config.start(incarnation, spawner()).await.unwrap()
 }
 
 fn no_event(node: &TcpTransport) {

@@ -9,15 +9,16 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{FutureExt, join_all};
 use peer_service::{DialId, PeerService};
+use support::Setup;
 use support::{Live, config, count, next_session, receive_one, say, spec, start};
-use transport_tcp::{Heartbeat, TcpConfig};
+use transport_tcp::Heartbeat;
 
 /// 1,035 pairs.
 const NODES: usize = 46;
 
-fn patient(at: usize) -> TcpConfig {
+fn patient(at: usize) -> Setup {
     // All nodes share about two processors, so a slow node must not be refused.
-    let heartbeat = Heartbeat { interval: Duration::from_secs(5), timeout: Duration::from_secs(60) };
+    let heartbeat = Heartbeat::new(Duration::from_secs(5), Duration::from_secs(60));
     config(&format!("n{at:02}")).heartbeat(heartbeat).setup_timeout(Duration::from_secs(60))
 }
 

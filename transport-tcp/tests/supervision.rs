@@ -14,17 +14,17 @@ use std::{
 };
 
 use peer_service::{DialId, EndKind, FrameBuf, PeerEvent, PeerService, Spawner};
-use refs::Incarnation;
 use smol::{
     Executor, Timer,
     channel::{Sender, bounded},
     future::or,
 };
 use supervision::faults;
+use support::Setup;
 use support::{
     config, connect, count, end_of, exchange_frames, next_failure, next_session, say, spec, start, until,
 };
-use transport_tcp::{TcpConfig, TcpTransport};
+use transport_tcp::TcpTransport;
 
 /// Polls of a task that panic in turn.
 const POLLS: u32 = 6;
@@ -67,12 +67,12 @@ impl Faulty {
         self.plan.lock().unwrap().is_none()
     }
 
-    async fn start(&self, config: TcpConfig) -> Arc<TcpTransport> {
+    async fn start(&self, config: Setup) -> Arc<TcpTransport> {
         static INCARNATIONS: AtomicU64 = AtomicU64::new(1_000);
-        let incarnation = Incarnation::new(INCARNATIONS.fetch_add(1, Ordering::Relaxed)).unwrap();
+        let incarnation = INCARNATIONS.fetch_add(1, Ordering::Relaxed);
         let executor = self.executor.clone();
         let spawner: Spawner = Arc::new(move |task| executor.spawn(task).detach());
-        TcpTransport::start(config, incarnation, spawner).await.unwrap()
+        config.start(incarnation, spawner).await.unwrap()
     }
 }
 
@@ -181,7 +181,7 @@ fn a_transport_whose_executor_is_gone_answers_its_dials_and_begins_nothing() {
                 executor.spawn(task).detach();
             }
         });
-        let begin = TcpTransport::start(config("a"), Incarnation::new(2_000).unwrap(), spawner);
+        let begin = config("a").start(2_000, spawner);
         let a = executor.run(begin).await.unwrap();
         let (mut at_a, mut at_b) = executor.run(connect(&a, &b)).await;
         a.connect(&"nowhere@127.0.0.1=127.0.0.1:1".parse().unwrap(), DialId(2));

@@ -11,6 +11,7 @@ use std::{
 };
 
 use peer_service::{DialId, EndKind, FrameBuf, FrameMeta, NodeName, PeerService};
+use support::Setup;
 use support::{
     Live,
     authority::{Authority, Card},
@@ -21,13 +22,13 @@ use support::{
     proxy::Proxy,
     receive_one, say, soon, spec_at, start,
 };
-use transport_tcp::{Heartbeat, Secret, TcpConfig};
+use transport_tcp::{Heartbeat, Secret};
 
 /// The CA of all nodes here.
 static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 
 /// A node with that label that proves its name with a certificate alone.
-fn config(label: &str) -> TcpConfig {
+fn config(label: &str) -> Setup {
     let mut config = support::config(label);
     config.secret = None;
     config.name = format!("{label}@cluster.test").parse().unwrap();
@@ -35,8 +36,8 @@ fn config(label: &str) -> TcpConfig {
 }
 
 /// A node whose peer may be silent for a long time.
-fn patient(label: &str) -> TcpConfig {
-    let heartbeat = Heartbeat { interval: Duration::from_secs(5), timeout: Duration::from_secs(60) };
+fn patient(label: &str) -> Setup {
+    let heartbeat = Heartbeat::new(Duration::from_secs(5), Duration::from_secs(60));
     config(label).heartbeat(heartbeat).max_message_queue(1 << 30)
 }
 
@@ -49,7 +50,7 @@ struct Sealed {
 impl Way for Sealed {
     const HOST: &'static str = "cluster.test";
 
-    fn config(&self, label: &str) -> TcpConfig {
+    fn config(&self, label: &str) -> Setup {
         config(label)
     }
 

@@ -16,6 +16,7 @@ use smol::{
     future::{or, zip},
     io::{self, AsyncWriteExt},
 };
+use support::Setup;
 use support::{
     authority::Authority,
     connect, count, exchange_frames,
@@ -24,13 +25,13 @@ use support::{
     raw::{self, REFUSED, STANDS_ALREADY, VERDICT, hello_with, in_incarnation, incarnation_in, listen_to},
     soon, spec_at, start, until,
 };
-use transport_tcp::{Heartbeat, TcpConfig, TcpTransport};
+use transport_tcp::{Heartbeat, TcpTransport};
 
 /// The CA of all nodes and attackers here.
 static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 
 /// A node with its own certificate, and the secret.
-fn config(label: &str) -> TcpConfig {
+fn config(label: &str) -> Setup {
     let mut config = support::config(label);
     config.name = format!("{label}@cluster.test").parse().unwrap();
     config.tls(CLUSTER.issue(&[&format!("{label}.cluster.test")]).tls())

@@ -14,6 +14,7 @@ use peer_service::{DialId, EndKind, PeerService};
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use rustls::{AlertDescription, Error};
 use smol::{Async, io::AsyncWriteExt};
+use support::Setup;
 use support::{
     authority::{Authority, Card},
     connect, count, exchange_frames,
@@ -23,7 +24,7 @@ use support::{
     sealed::converse,
     soon, spec_at, start, until,
 };
-use transport_tcp::{TcpConfig, TcpTransport};
+use transport_tcp::TcpTransport;
 
 /// The CA of the cluster, and an unrelated one.
 static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
@@ -34,17 +35,17 @@ static FORGED: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"))
 const A: &[&str] = &["a.cluster.test"];
 const B: &[&str] = &["b.cluster.test"];
 
-fn config_with(label: &str, card: &Card) -> TcpConfig {
+fn config_with(label: &str, card: &Card) -> Setup {
     let mut config = plain(label);
     config.secret = None;
     config.tls(card.tls())
 }
 
-fn config(label: &str) -> TcpConfig {
+fn config(label: &str) -> Setup {
     config_with(label, &CLUSTER.issue(&[&format!("{label}.cluster.test")]))
 }
 
-fn plain(label: &str) -> TcpConfig {
+fn plain(label: &str) -> Setup {
     let mut config = support::config(label);
     config.name = format!("{label}@cluster.test").parse().unwrap();
     config

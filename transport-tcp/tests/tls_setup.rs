@@ -7,24 +7,26 @@ mod support;
 use std::{fs, path::PathBuf, sync::LazyLock};
 
 use rcgen::ExtendedKeyUsagePurpose::ClientAuth;
-use refs::Incarnation;
-use support::authority::{Authority, Card};
-use transport_tcp::{StartError, TcpConfig, TcpTransport, Tls, TlsError};
+use support::{
+    Setup,
+    authority::{Authority, Card},
+};
+use transport_tcp::{StartError, Tls, TlsError};
 
 static CLUSTER: LazyLock<Authority> = LazyLock::new(|| Authority::new("cluster"));
 
 const A: &[&str] = &["a.cluster.test"];
 
-fn config(name: &str, card: &Card) -> TcpConfig {
-    TcpConfig::new(name.parse().unwrap()).listen(([127, 0, 0, 1], 0).into()).tls(card.tls())
+fn config(name: &str, card: &Card) -> Setup {
+    Setup::new(name).listen(([127, 0, 0, 1], 0).into()).tls(card.tls())
 }
 
-fn start(config: TcpConfig) -> Result<(), StartError> {
-    let started = TcpTransport::start(config, Incarnation::new(1).unwrap(), support::spawner());
+fn start(config: Setup) -> Result<(), StartError> {
+    let started = config.start(1, support::spawner());
     smol::block_on(started).map(drop)
 }
 
-fn refusal(config: TcpConfig) -> String {
+fn refusal(config: Setup) -> String {
     start(config).expect_err("it must not start").to_string()
 }
 
@@ -72,10 +74,10 @@ fn names_that_no_certificate_can_bear_are_refused_at_start() {
 #[test]
 fn with_tls_other_addresses_than_loopback_need_no_secret() {
     // An address reserved for documentation, which no machine has.
-    let elsewhere = |config: TcpConfig| start(config.listen(([192, 0, 2, 1], 0).into()));
+    let elsewhere = |config: Setup| start(config.listen(([192, 0, 2, 1], 0).into()));
     let card = CLUSTER.issue(A);
     assert!(matches!(elsewhere(config("a@cluster.test", &card)), Err(StartError::Listen { .. })));
-    let open = TcpConfig::new("a@cluster.test".parse().unwrap());
+    let open = Setup::new("a@cluster.test");
     assert!(matches!(elsewhere(open), Err(StartError::NoSecret { .. })));
 }
 
@@ -145,7 +147,7 @@ impl Drop for Files {
 #[test]
 fn three_files_make_a_node() {
     let files = Files::of(&CLUSTER.issue(A), "good");
-    let config = TcpConfig::new("a@cluster.test".parse().unwrap()).listen(([127, 0, 0, 1], 0).into());
+    let config = Setup::new("a@cluster.test").listen(([127, 0, 0, 1], 0).into());
     assert!(start(config.tls(files.read().unwrap())).is_ok());
 }
 

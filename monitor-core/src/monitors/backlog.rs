@@ -48,7 +48,7 @@ enum Step {
 
 impl Core {
     /// Continues the job at the front of the backlog, for at most
-    /// [`max_batch`](crate::CoreConfig::max_batch) steps. Returns whether there is more work.
+    /// [`max_batch`](crate::CoreLimits::max_batch) steps. Returns whether there is more work.
     ///
     /// Jobs take turns, so a large exit does not delay the end of a session. Other inputs may come
     /// between two calls.
@@ -75,7 +75,7 @@ impl Core {
         if self.peers.get(peer).queued {
             return;
         }
-        let mut steps = self.config.max_batch;
+        let mut steps = self.config.limits.max_batch;
         while steps > 0 {
             if self.continue_peer(peer, &mut steps, out) == Step::Done {
                 return;
@@ -88,7 +88,7 @@ impl Core {
     /// Delivers the notifications of an exit. If steps are left over, the exit joins the end of the
     /// backlog.
     pub(super) fn tell_exit(&mut self, mut exit: ExitNotification, out: &mut Vec<Effect>) {
-        for _ in 0..self.config.max_batch {
+        for _ in 0..self.config.limits.max_batch {
             if self.step_exit(&mut exit, out) == Step::Done {
                 return;
             }

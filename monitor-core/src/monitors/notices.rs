@@ -16,7 +16,7 @@ impl Core {
     ///
     /// To be called when the watcher receives [`Notice::Down`](crate::Notice::Down). Until then the
     /// core keeps the `Down`, and its reason counts for
-    /// [`CoreConfig::max_reason_bytes`]. Returns `None` if the notice was flushed or already taken,
+    /// [`CoreLimits::max_reason_bytes`]. Returns `None` if the notice was flushed or already taken,
     /// or if the watcher has exited. Has no effects.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
         let at = self.find_fired(id)?;
@@ -69,8 +69,8 @@ impl Core {
             return MonitorState::Fired(reason);
         }
         let (of_watcher, of_all) = self.processes.unread(watcher);
-        let room = self.config.max_reason_bytes.saturating_sub(of_watcher);
-        let room_of_all = self.config.max_node_reason_bytes.saturating_sub(of_all);
+        let room = self.config.limits.max_reason_bytes.saturating_sub(of_watcher);
+        let room_of_all = self.config.limits.max_node_reason_bytes.saturating_sub(of_all);
         let kept = room.min(room_of_all).max(CoreConfig::SHORT_REASON);
         let fired = match reason.exit().and_then(|exit| exit.cut(kept)) {
             Some(ExitReason::Panicked(text)) => MonitorState::FiredCutPanic(text),

@@ -230,7 +230,9 @@ impl Core {
             (_, Some(session)) if row.waiter_count == 0 => return Route::Now(session),
             (_, Some(_)) => return Route::Later,
             _ if connect == Connect::Never => return Route::No(EndKind::NotConnected.into()),
-            _ if row.waiter_count >= self.config.max_waiting => return Route::No(EndKind::Quota.into()),
+            _ if row.waiter_count >= self.config.limits.max_waiting => {
+                return Route::No(EndKind::Quota.into());
+            }
             (PeerState::Idle, None) => self.dial(peer, out),
             (PeerState::Connecting(_) | PeerState::Draining | PeerState::Up(_), None) => {}
         }

@@ -81,7 +81,7 @@ impl Core {
         };
         let row = self.peers.get_mut(peer);
         let refusal = match (found, numbered) {
-            _ if row.incoming_count >= self.config.max_incoming => {
+            _ if row.incoming_count >= self.config.limits.max_incoming => {
                 DownReason::NoConnection(SessionEnd::new(EndKind::Quota))
             }
             (Some(pid), _) => {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use monitor_core::{
-    Connect, Core, CoreConfig, Demonitored, Down, DownReason, Effect, ExitReason, LocalPid, LocalTarget,
-    MonitorId, MonitorOptions, NodeNotice, NodesOptions, Notice, Processes, Route, Signal, Signals, Ticket,
-    encode,
+    Connect, Core, CoreConfig, CoreLimits, Demonitored, Down, DownReason, Effect, ExitReason, LocalPid,
+    LocalTarget, MonitorId, MonitorOptions, NodeNotice, NodesOptions, Notice, Processes, Route, Signal,
+    Signals, Ticket, encode,
     refs::{
         DialId, EndKind, Incarnation, Name, NodeId, NodeName, Pid, RegName, Serial, SessionEnd, SessionId,
         Target,
@@ -77,12 +77,14 @@ pub fn node_id(label: &str, incarnation: u64) -> NodeId {
 
 impl Node {
     pub fn new(label: &str, incarnation: u64, max_batch: usize) -> Self {
-        Self::with(CoreConfig::new(node_id(label, incarnation), 7).max_batch(max_batch))
+        Self::with(
+            CoreConfig::new(node_id(label, incarnation), 7).limits(CoreLimits::new().max_batch(max_batch)),
+        )
     }
 
     pub fn with(config: CoreConfig) -> Self {
         Node {
-            id: config.local.clone(),
+            id: config.get_local().clone(),
             core: Core::new(config),
             table: Table::default(),
             mailboxes: BTreeMap::new(),
@@ -316,7 +318,7 @@ impl Pair {
             self.a.down(session, EndKind::Closed);
         }
         let incarnation = self.b.id.incarnation.get() + 1;
-        self.b = Node::new("b", incarnation, self.b.core.config().max_batch);
+        self.b = Node::new("b", incarnation, self.b.core.config().get_limits().get_max_batch());
     }
 
     /// One frame arrives at `b`; returns whether there was one.

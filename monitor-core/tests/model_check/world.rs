@@ -6,8 +6,8 @@ use std::{
 };
 
 use monitor_core::{
-    Core, CoreConfig, Demonitored, Effect, LocalPid, LocalTarget, MonitorId, MonitorOptions, NodeNotice,
-    NodesOptions, Notice, Processes, Signal,
+    Core, CoreConfig, CoreLimits, Demonitored, Effect, LocalPid, LocalTarget, MonitorId, MonitorOptions,
+    NodeNotice, NodesOptions, Notice, Processes, Signal,
     refs::{DialId, Incarnation, NodeId, NodeName, Pid, RegName, Serial, SessionId, Target},
 };
 
@@ -117,7 +117,8 @@ pub(crate) fn session(link: LinkIx) -> SessionId {
 impl Node {
     fn new(bounds: &Bounds, at: NodeIx, incarnation: u64) -> Self {
         let id = id(at, incarnation);
-        let mut core = Core::new(CoreConfig::new(id.clone(), 7).max_batch(bounds.batch));
+        let mut core =
+            Core::new(CoreConfig::new(id.clone(), 7).limits(CoreLimits::new().max_batch(bounds.batch)));
         let process = Process { node: at, incarnation, generation: 0 };
         let subscribed = bounds.monitors.iter().any(|wish| wish.from == at);
         if subscribed {

@@ -2,7 +2,8 @@
 //! input.
 
 use monitor_core::{
-    Connect, Core, CoreConfig, Effect, LocalPid, MonitorOptions, RemoteTarget, Route, Signal, Ticket,
+    Connect, Core, CoreConfig, CoreLimits, Effect, LocalPid, MonitorOptions, RemoteTarget, Route, Signal,
+    Ticket,
     refs::{ChannelId, EndKind, SessionEnd, SessionId},
 };
 
@@ -40,14 +41,14 @@ pub(crate) fn play(script: &Script) -> Result<(), String> {
 impl Play {
     fn new(script: &Script) -> Self {
         let local = Node('a').id(OWN_INCARNATION);
-        let config = CoreConfig::new(local.clone(), 7)
+        let limits = CoreLimits::new()
             .max_batch(script.max_batch)
             .max_waiting(script.max_waiting)
             .max_incoming(script.max_incoming)
             .max_reason_bytes(script.max_reason_bytes)
             .max_node_reason_bytes(script.max_node_reason_bytes);
         Play {
-            core: Core::new(config),
+            core: Core::new(CoreConfig::new(local.clone(), 7).limits(limits)),
             model: Model::new(local, script),
             names: Names::new(),
             out: Vec::new(),
@@ -178,7 +179,7 @@ impl Play {
 
     fn network(&mut self, step: &Step) -> Result<(), String> {
         let Play { core, model, names, out } = self;
-        let batch = core.config().max_batch;
+        let batch = core.config().get_limits().get_max_batch();
         match step {
             Step::Up { session, node, incarnation, hidden } => {
                 let Some(session) = names.announce(*session) else { return Ok(()) };
@@ -229,7 +230,7 @@ impl Play {
         };
         let answer = self.core.handle_signal(&self.names, session, channel, signal.clone(), &mut self.out);
         same("the answer", answer, self.model.signal(session, channel, signal, found, numbered))?;
-        self.compare(self.core.config().max_batch)
+        self.compare(self.core.config().get_limits().get_max_batch())
     }
 
     fn go_on(&mut self, who: LocalPid, step: &Step) -> Result<(), String> {
@@ -238,7 +239,7 @@ impl Play {
                 self.names.exit(who);
                 self.core.process_exited(who, reason.clone(), &mut self.out);
                 self.model.exited(who, reason.clone());
-                self.compare(self.core.config().max_batch)
+                self.compare(self.core.config().get_limits().get_max_batch())
             }
             Step::Resume => self.resume(),
             _ => self.settle(),
@@ -248,7 +249,7 @@ impl Play {
     fn resume(&mut self) -> Result<(), String> {
         let more = self.core.resume(&mut self.out);
         same("more", more, self.core.has_backlog())?;
-        self.compare(self.core.config().max_batch)
+        self.compare(self.core.config().get_limits().get_max_batch())
     }
 
     fn settle(&mut self) -> Result<(), String> {
@@ -268,20 +269,20 @@ impl Play {
         while let Some(session) = self.names.open.pop_last() {
             self.core.peer_down(session, end, &mut self.out);
             self.model.session_down(session, end);
-            self.compare(self.core.config().max_batch)?;
+            self.compare(self.core.config().get_limits().get_max_batch())?;
         }
         self.settle()?;
         while let Some((node, dial)) = self.names.dials.pop() {
             self.core.peer_unreachable(&node, dial, end, &mut self.out);
             self.model.dial_failed(&node, dial, end);
-            self.compare(self.core.config().max_batch)?;
+            self.compare(self.core.config().get_limits().get_max_batch())?;
             self.settle()?;
         }
         while let Some(who) = self.names.alive.first().copied() {
             self.names.exit(who);
             self.core.process_exited(who, None, &mut self.out);
             self.model.exited(who, None);
-            self.compare(self.core.config().max_batch)?;
+            self.compare(self.core.config().get_limits().get_max_batch())?;
         }
         self.settle()?;
         same("the empty tables", self.core.stats(), Default::default())

@@ -7,7 +7,7 @@ use refs::{ChannelName, IntoRef, NodeSpec};
 use super::Config;
 #[cfg(feature = "tls")]
 use crate::tcp::Tls;
-use crate::tcp::{Heartbeat, Secret, TcpConfig};
+use crate::tcp::{Heartbeat, Preset, Secret, TcpConfig};
 
 /// Settings for [`Node::start`](crate::Node::start).
 /// [`Node::with_service`](crate::Node::with_service) ignores them.
@@ -37,12 +37,12 @@ impl Config {
         self.tcp(|tcp| tcp.tls(tls))
     }
 
-    /// Adds another secret that is accepted from peers, for the time in which the cluster changes
-    /// its secret. At most 8. [`TcpConfig::also_accept`] describes how to do that in three rounds
-    /// of restarts.
+    /// Secrets that are also accepted from peers, for the time in which the cluster changes its
+    /// secret. At most 8, none by default. [`TcpConfig::also_accept`] describes how to do that in
+    /// three rounds of restarts.
     #[must_use]
-    pub fn also_accept(self, secret: Secret) -> Self {
-        self.tcp(|tcp| tcp.also_accept(secret))
+    pub fn also_accept(self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        self.tcp(|tcp| tcp.also_accept(secrets))
     }
 
     /// The name of the cluster, at most 64 bytes. Nodes of different clusters do not connect. Empty
@@ -67,13 +67,13 @@ impl Config {
     /// # use monitor_runtime::Config;
     /// let config = Config::new("app@10.0.0.7:7001");
     /// let dns = "app@obit.prod.svc.cluster.local:7001".parse()?;
-    /// let config = config.tcp(|tcp| tcp.peers_file("peers.txt").peers_dns(dns));
+    /// let config = config.tcp(|tcp| tcp.peers_file("peers.txt").peers_dns([dns]));
     /// # Ok::<(), monitor_runtime::ParseError>(())
     /// ```
     #[must_use]
     #[doc(alias = "epmd")]
     pub fn peers(mut self, peers: impl IntoIterator<Item = impl IntoRef<NodeSpec>>) -> Self {
-        let peers = self.parsed(peers);
+        let peers = self.parsed("peers", peers);
         self.tcp(|tcp| tcp.peers(peers))
     }
 
@@ -81,7 +81,7 @@ impl Config {
     /// [`Node::channel`](crate::Node::channel).
     #[must_use]
     pub fn channels(mut self, channels: impl IntoIterator<Item = impl IntoRef<ChannelName>>) -> Self {
-        let channels = self.parsed(channels);
+        let channels = self.parsed("channels", channels);
         self.tcp(|tcp| tcp.channels(channels))
     }
 
@@ -92,7 +92,7 @@ impl Config {
         self.tcp(|tcp| tcp.hidden(hidden))
     }
 
-    /// Sets the heartbeat. The node sends a ping after `interval` without sending or without
+    /// The heartbeat, in place of that of the [preset](Config::preset). The node sends a ping after `interval` without sending or without
     /// receiving anything, and ends a session after `timeout` without receiving anything. 1 s and 5
     /// s by default. The interval is at least 1 ms, the timeout at least two intervals. An interval
     /// of 100 years or more turns pings off; a timeout of 100 years or more means that silence
@@ -102,21 +102,29 @@ impl Config {
     #[must_use]
     #[doc(alias = "net_ticktime")]
     pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
-        self.tcp(|tcp| tcp.heartbeat(Heartbeat { interval, timeout }))
+        self.tcp(|tcp| tcp.heartbeat(Heartbeat::new(interval, timeout)))
     }
 
-    /// A [`Config::heartbeat`] of 100 ms and 500 ms, and a [`Config::setup_timeout`] of 1 s unless
-    /// that is called. For one rack, on machines that are not overloaded.
+    /// The times that depend on the kind of network, such as the heartbeat. [`Preset`] lists them.
+    /// A time that is set wins over the preset, whichever is called first. [`Preset::Normal`] by
+    /// default.
+    #[must_use]
+    pub fn preset(self, preset: Preset) -> Self {
+        self.tcp(|tcp| tcp.preset(preset))
+    }
+
+    /// The same as [`Config::preset`] with [`Preset::Fast`]: a heartbeat of 100 ms and 500 ms, and
+    /// more. For one rack, on machines that are not overloaded.
     #[must_use]
     pub fn fast(self) -> Self {
-        self.tcp(|tcp| tcp.heartbeat(Heartbeat::fast()))
+        self.tcp(|tcp| tcp.preset(Preset::Fast))
     }
 
-    /// A [`Config::heartbeat`] of 2.5 s and 15 s, and a [`Config::setup_timeout`] of 15 s unless
-    /// that is called. For connections between sites.
+    /// The same as [`Config::preset`] with [`Preset::Wan`]: a heartbeat of 2.5 s and 15 s, and more.
+    /// For connections between sites.
     #[must_use]
     pub fn wan(self) -> Self {
-        self.tcp(|tcp| tcp.heartbeat(Heartbeat::wan()))
+        self.tcp(|tcp| tcp.preset(Preset::Wan))
     }
 
     /// Whether a session polls its connection for 100 us after received data, before the node's
@@ -126,8 +134,7 @@ impl Config {
         self.tcp(|tcp| tcp.low_latency(spin))
     }
 
-    /// Maximum time for lookup, connection and handshake together, whatever preset or heartbeat is
-    /// set before or afterwards. The default depends on the preset or heartbeat: 5 s, 1 s with
+    /// Maximum time for lookup, connection and handshake together. The default depends on the preset or heartbeat: 5 s, 1 s with
     /// [`Config::fast`], 15 s with [`Config::wan`]. At least 1 ms; 100 years or more mean no limit.
     #[must_use]
     #[doc(alias = "net_setuptime")]
@@ -142,8 +149,7 @@ impl Config {
         self.tcp(|tcp| tcp.insecure_allow_remote(allow))
     }
 
-    /// Changes any other setting of the TCP transport. If `set` returns settings for another node's
-    /// name, the start fails with [`StartError::Field`](crate::StartError::Field).
+    /// Changes any other setting of the TCP transport.
     ///
     /// ```
     /// # use monitor_runtime::Config;
@@ -156,15 +162,17 @@ impl Config {
         self
     }
 
-    /// The values, without those that are no `T`. The start reports the first of these.
-    fn parsed<T>(&mut self, texts: impl IntoIterator<Item = impl IntoRef<T>>) -> Vec<T> {
-        let mut values = Vec::new();
-        for text in texts {
-            match text.into_ref() {
-                Ok(value) => values.push(value),
-                Err(error) => drop(self.invalid.get_or_insert(error)),
-            }
-        }
-        values
+    /// The values of a setting. If a text is no `T`, none, and the start reports the first such text.
+    fn parsed<T>(
+        &mut self,
+        setting: &'static str,
+        texts: impl IntoIterator<Item = impl IntoRef<T>>,
+    ) -> Vec<T> {
+        self.invalid.remove(setting);
+        let values: Result<Vec<T>, _> = texts.into_iter().map(IntoRef::into_ref).collect();
+        values.unwrap_or_else(|error| {
+            self.invalid.insert(setting, error);
+            Vec::new()
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Starting a node over TCP.
 
-use refs::Incarnation;
+use refs::{Incarnation, NodeId};
 
 use super::{Node, check_frames};
 use crate::{config::Config, error::StartError, tcp};
@@ -30,12 +30,12 @@ impl Node {
     #[doc(alias = "net_kernel")]
     pub async fn start(config: Config) -> Result<Node, StartError> {
         // All checks come before the first thread or socket is made.
-        config.check()?;
-        config.tcp.check()?;
-        check_frames(config.tcp.max_frame)?;
+        let name = config.check()?.clone();
+        config.tcp.check(&name)?;
+        check_frames(config.tcp.get_max_frame())?;
         let runner = config.runner()?;
-        let incarnation = incarnation()?;
-        let (transport, address) = tcp::start(config.tcp.clone(), incarnation, runner.engine.clone()).await?;
+        let node = NodeId::new(name, incarnation()?);
+        let (transport, address) = tcp::start(node, config.tcp.clone(), runner.engine.clone()).await?;
         Node::assemble(config, transport, runner, Some(address))
     }
 }

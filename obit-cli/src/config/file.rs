@@ -5,9 +5,10 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use monitor_runtime::Config;
 use serde::Deserialize;
 use toml::{
-    Spanned,
+    Spanned, Table,
     de::{DeTable, Deserializer},
 };
 
@@ -45,13 +46,27 @@ fn parse(bytes: &[u8]) -> std::result::Result<NodeOptions, String> {
     })?;
     let mut settings: Vec<_> = settings.into_inner().into_iter().collect();
     settings.sort_by_key(|(key, _)| key.span().start);
-    settings.into_iter().try_fold(NodeOptions::default(), |options, (key, value)| {
+    settings.into_iter().try_fold(NodeOptions::default(), |mut options, (key, value)| {
         let (at, shown) = (line(key.span().start), shown_key(key.get_ref()));
+        let problem = |message: &str| format!("line {at}: {shown}{}", without_values(message));
+        let name = key.get_ref().to_string();
         let one = Spanned::new(key.span(), DeTable::from_iter([(key, value)]));
-        let one = NodeOptions::deserialize(Deserializer::from(one));
-        let one = one.map_err(|error| format!("line {at}: {shown}{}", without_values(error.message())))?;
+        if is_of_library(&name) {
+            let setting = Table::deserialize(Deserializer::from(one)).map_err(|e| problem(e.message()))?;
+            // The name of this configuration does not matter: only the setting is checked.
+            Config::new("a@localhost").read(setting.clone()).map_err(|error| problem(error.message()))?;
+            options.settings.extend(setting);
+            return Ok(options);
+        }
+        let one = NodeOptions::deserialize(Deserializer::from(one)).map_err(|e| problem(e.message()))?;
         Ok(options.or(one))
     })
+}
+
+/// Whether a key is a setting of the library for which there is no flag.
+fn is_of_library(key: &str) -> bool {
+    const FLAGS: [&str; 6] = ["listen", "peers", "peers_file", "cluster", "hidden", "preset"];
+    !FLAGS.contains(&key) && Config::keys().any(|known| known == key)
 }
 
 /// The key if it looks like one of a setting, else nothing: it may be a part of a secret.
@@ -123,7 +138,42 @@ mod tests {
             error(b"hidden = 1\nhidden = true"),
             "line 2: `hidden`: this setting was given before; remove one of them"
         );
+        assert_eq!(
+            error(b"hidden = true\nstop_timeout = 5"),
+            "line 2: `stop_timeout`: the value is of another kind; expected a time with its unit, such as \"2.5s\" or \"500ms\""
+        );
+        assert_eq!(
+            error(b"max_frame = \"much\""),
+            "line 1: `max_frame`: there is no such value; expected a number of bytes, or a text with a unit such as \"64MiB\""
+        );
+        assert_eq!(
+            error(b"heartbeat = { interval = \"1s\" }"),
+            "line 1: `heartbeat`: missing field `timeout`"
+        );
         assert_eq!(error(b"node = \"a@h:1\"\n\xff"), "line 2: it is not UTF-8 text");
+    }
+
+    /// Every setting of the library has a key in the file.
+    #[test]
+    fn the_file_can_set_everything_that_the_library_can_set() {
+        let values = [
+            "true",
+            "7",
+            "\"7s\"",
+            "\"c\"",
+            "\"fast\"",
+            "\"127.0.0.1:7\"",
+            "[]",
+            "{ interval = \"1s\", timeout = \"5s\" }",
+        ];
+        for key in Config::keys() {
+            let accepted = values.iter().any(|value| parse(format!("{key} = {value}").as_bytes()).is_ok());
+            assert!(accepted, "{key}");
+            assert!(
+                include_str!("../../../docs/CLI.md").contains(&format!("`{key}` |")),
+                "{key} in docs/CLI.md"
+            );
+        }
     }
 
     #[test]
@@ -141,6 +191,11 @@ mod tests {
             "log",
             "secret",
             "config",
+            "heartbeat",
+            "peers_dns",
+            "max_frame",
+            "stop_timeout",
+            "also_accept_files",
             SECRET,
         ];
         let values = [

@@ -4,28 +4,16 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// The settings that all links of a network share. A number of bytes has no upper limit.
+/// The settings that all links of a network share. Each setter replaces the value of its setting;
+/// getters have the prefix `get_`. A number of bytes has no upper limit.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Settings {
-    /// Duration of silence after which a session ends. 5 s by default, more than 0; with
-    /// `Duration::MAX` silence ends no session.
-    pub timeout: Duration,
-    /// Maximum duration of a dial. 5 s by default; with 0 it fails unless it is answered at once,
-    /// with `Duration::MAX` it waits without limit.
-    pub setup_timeout: Duration,
-    /// Maximum length of a frame in bytes. 16 MiB and 1 KiB by default, at least 1. A node of
-    /// `monitor-runtime` needs 128 KiB.
-    pub max_frame: usize,
-    /// Soft limit, in bytes, of queued messages in one direction of a session: once this much is
-    /// queued, further messages are refused. 8 MiB by default, at least 1.
-    pub max_messages: usize,
-    /// Maximum number of bytes queued in one direction of a session; beyond it the session is
-    /// overloaded. One longer frame may be queued alone. 64 MiB by default, at least 1.
-    pub max_waiting: usize,
-    /// Number of bytes that a receiver buffers until they are read; the last frame may exceed it. 1
-    /// MiB by default, at least 1.
-    pub receive_buffer: usize,
+    pub(super) timeout: Duration,
+    pub(super) setup_timeout: Duration,
+    pub(super) max_frame: usize,
+    pub(super) max_messages: usize,
+    pub(super) max_waiting: usize,
+    pub(super) receive_buffer: usize,
 }
 
 impl Default for Settings {
@@ -47,46 +35,62 @@ impl Settings {
         Settings::default()
     }
 
-    /// Sets [`timeout`](Self::timeout).
+    /// Duration of silence after which a session ends. 5 s by default, more than 0; with
+    /// `Duration::MAX` silence ends no session.
     #[must_use]
     pub const fn timeout(mut self, silence: Duration) -> Self {
         self.timeout = silence;
         self
     }
 
-    /// Sets [`setup_timeout`](Self::setup_timeout).
+    /// Maximum duration of a dial. 5 s by default; with 0 it fails unless it is answered at once,
+    /// with `Duration::MAX` it waits without limit.
     #[must_use]
     pub const fn setup_timeout(mut self, dial: Duration) -> Self {
         self.setup_timeout = dial;
         self
     }
 
-    /// Sets [`max_frame`](Self::max_frame).
+    /// Maximum length of a frame in bytes. 16 MiB and 1 KiB by default, at least 1. A node of
+    /// `monitor-runtime` needs 128 KiB.
     #[must_use]
     pub const fn max_frame(mut self, bytes: usize) -> Self {
         self.max_frame = bytes;
         self
     }
 
-    /// Sets [`max_messages`](Self::max_messages).
+    /// Soft limit, in bytes, of queued messages in one direction of a session: once this much is
+    /// queued, further messages are refused. 8 MiB by default, at least 1.
     #[must_use]
     pub const fn max_messages(mut self, bytes: usize) -> Self {
         self.max_messages = bytes;
         self
     }
 
-    /// Sets [`max_waiting`](Self::max_waiting).
+    /// Maximum number of bytes queued in one direction of a session; beyond it the session is
+    /// overloaded. One longer frame may be queued alone. 64 MiB by default, at least 1.
     #[must_use]
     pub const fn max_waiting(mut self, bytes: usize) -> Self {
         self.max_waiting = bytes;
         self
     }
 
-    /// Sets [`receive_buffer`](Self::receive_buffer).
+    /// Number of bytes that a receiver buffers until they are read; the last frame may exceed it. 1
+    /// MiB by default, at least 1.
     #[must_use]
     pub const fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = bytes;
         self
+    }
+
+    /// The value of [`timeout`](Self::timeout).
+    pub const fn get_timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The value of [`setup_timeout`](Self::setup_timeout).
+    pub const fn get_setup_timeout(&self) -> Duration {
+        self.setup_timeout
     }
 
     /// Checks that every setting is in its range.

@@ -9,7 +9,10 @@ use transport_tcp::{
     TcpConfig,
     proto::{
         handshake::Identity,
-        peers::{pairing::ConnId, table::PeerTable},
+        peers::{
+            pairing::ConnId,
+            table::{DialTimes, PeerTable},
+        },
     },
 };
 
@@ -70,9 +73,10 @@ impl World {
         let name = self.names[node_ix].clone();
         let id = NodeId::new(name.clone(), Incarnation::new(instance as u64 + 1).expect("not zero"));
         let service = SimService::new(id.clone());
-        let table = PeerTable::new(name.clone(), SETUP_TIMEOUT);
-        let tcp = TcpConfig::new(name.clone()).heartbeat(HEARTBEAT).max_message_queue(MAX_MESSAGES);
-        let identity = Arc::new(Identity::new(&tcp, id.incarnation));
+        let tcp = TcpConfig::new().heartbeat(HEARTBEAT).setup_timeout(SETUP_TIMEOUT);
+        let tcp = tcp.max_message_queue(MAX_MESSAGES);
+        let table = PeerTable::new(name.clone(), DialTimes::of(&tcp));
+        let identity = Arc::new(Identity::new(id.clone(), &tcp));
         let tasks = Tasks::new();
         let batch = [1, 2, 4, 256][self.rng.usize(..4)];
         let skew = if self.settings.faults.skew { self.rng.i64(-20_000..20_000) } else { 0 };

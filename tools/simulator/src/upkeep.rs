@@ -59,7 +59,7 @@ impl World {
     /// Checks that no peer is reported as silent whose packets arrived recently.
     fn check_silence(&mut self, conn: ConnIx, side: usize, end: SessionEnd) {
         let last_arrival = self.conns[conn].end(side).map_or(0, |end| end.last_arrival);
-        let heard_lately = self.now - last_arrival < HEARTBEAT.timeout.as_micros() as u64 / 2;
+        let heard_lately = self.now - last_arrival < HEARTBEAT.timeout().as_micros() as u64 / 2;
         if end.kind == EndKind::Timeout && heard_lately {
             self.violated("P13", || {
                 format!("connection {conn}, side {side}: reported as silent although packets had arrived")

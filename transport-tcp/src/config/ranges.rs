@@ -2,20 +2,18 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use refs::ChannelId;
+use refs::{ChannelId, NodeName};
 
 use super::TcpConfig;
 use crate::error::StartError;
 #[cfg(feature = "tls")]
 use crate::net::tls;
 
-/// Longer than any program runs. A time of this length or more means "no limit".
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Minimum heartbeat interval and minimum set-up timeout: shorter ones would keep a thread busy.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl TcpConfig {
-    /// Checks that every field is within its range. Opens and resolves nothing;
+    /// Checks that every field is within its range, for a node of that name. Opens and resolves nothing;
     /// [`TcpTransport::start`] calls it first.
     ///
     /// # Errors
@@ -23,7 +21,9 @@ impl TcpConfig {
     /// `StartError::Tls` if the certificate does not fit the node.
     ///
     /// [`TcpTransport::start`]: crate::TcpTransport::start
-    pub fn check(&self) -> Result<(), StartError> {
+    pub fn check(&self, name: &NodeName) -> Result<(), StartError> {
+        let heartbeat = self.heartbeat.unwrap_or_default();
+        let (min_redial_delay, max_redial_delay) = (self.get_min_redial_delay(), self.get_max_redial_delay());
         let checks = [
             (self.cluster.len() <= Self::MAX_CLUSTER, "cluster", "is longer than 64 bytes"),
             (
@@ -48,13 +48,15 @@ impl TcpConfig {
                 "channels",
                 "has a name twice",
             ),
-            (self.heartbeat.interval >= SHORTEST, "heartbeat", "has an interval of less than 1 ms"),
+            (heartbeat.interval >= SHORTEST, "heartbeat", "has an interval of less than 1 ms"),
             (
-                self.heartbeat.timeout >= self.heartbeat.interval.saturating_mul(2),
+                heartbeat.timeout >= heartbeat.interval.saturating_mul(2),
                 "heartbeat",
                 "has a timeout of less than two intervals: one late ping would end the session",
             ),
-            (self.setup_timeout >= SHORTEST, "setup_timeout", "is less than 1 ms"),
+            (self.get_setup_timeout() >= SHORTEST, "setup_timeout", "is less than 1 ms"),
+            (min_redial_delay >= SHORTEST, "min_redial_delay", "is less than 1 ms"),
+            (max_redial_delay >= min_redial_delay, "max_redial_delay", "is less than `min_redial_delay`"),
             ((1 << 10..=64 << 20).contains(&self.max_frame), "max_frame", "is not between 1 KiB and 64 MiB"),
             (self.max_message_queue > 0, "max_message_queue", "is 0; at least 1 is needed"),
             (self.max_signal_queue > 0, "max_signal_queue", "is 0; at least 1 is needed"),
@@ -63,16 +65,16 @@ impl TcpConfig {
         ];
         match checks.into_iter().find(|(holds, ..)| !holds) {
             Some((_, field, problem)) => Err(StartError::Field { field, problem }),
-            None => self.check_tls(),
+            None => self.check_tls(name),
         }
     }
 
     /// Checks that the certificate fits this node, and that certificates can name the configured
     /// peers.
-    fn check_tls(&self) -> Result<(), StartError> {
+    fn check_tls(&self, name: &NodeName) -> Result<(), StartError> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            tls.check(&self.name)?;
+            tls.check(name)?;
             for peer in &self.peers {
                 tls::can_name(peer.name())?;
             }
@@ -81,15 +83,8 @@ impl TcpConfig {
                 return Err(StartError::Field { field: "peers_dns", problem });
             }
         }
+        #[cfg(not(feature = "tls"))]
+        let _ = name;
         Ok(())
-    }
-
-    /// The same configuration, with times that mean "no limit" cut to a length that is never
-    /// reached either and that can be added to every time of a clock. Arithmetic with them
-    /// therefore cannot overflow.
-    pub(crate) fn cut_to_clock(mut self) -> Self {
-        let times = [&mut self.heartbeat.interval, &mut self.heartbeat.timeout, &mut self.setup_timeout];
-        times.into_iter().for_each(|time| *time = FOREVER.min(*time));
-        self
     }
 }

@@ -31,8 +31,9 @@ static NODE: LazyLock<Arc<Identity>> = LazyLock::new(|| {
     let secret = Secret::new(vec![7; 32]).expect("it is long enough");
     let channels = ["bulk", "control"].map(|name| name.parse().expect("a name of a channel"));
     let name = "b@h".parse().expect("a name of a node");
-    let config = TcpConfig::new(name).secret(secret).channels(channels);
-    Arc::new(Identity::new(&config, Incarnation::new(2).expect("not zero")))
+    let config = TcpConfig::new().secret(secret).channels(channels);
+    let node = refs::NodeId::new(name, Incarnation::new(2).expect("not zero"));
+    Arc::new(Identity::new(node, &config))
 });
 
 /// The other side of a handshake: its input, and the transcript.

@@ -147,7 +147,7 @@ impl Dial<'_> {
     }
 
     async fn first_connected(&mut self) -> Option<(SocketAddr, Async<TcpStream>)> {
-        let mut race = Race::new(self.deadline);
+        let mut race = Race::new(self.deadline, self.endpoint.config.head_start());
         loop {
             match or(self.wakeups(), race.step(&mut self.addresses).map(Some)).await {
                 None => self.addresses.add(&self.endpoint.addresses(self.name)),

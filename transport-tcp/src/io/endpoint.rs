@@ -39,7 +39,11 @@ use crate::{
         connection::limits::Limits,
         handshake::{Identity, Negotiated},
         peers::{
-            action::InboundDecision, address_book::Source, pairing::ConnId, peer::Plan, table::PeerTable,
+            action::InboundDecision,
+            address_book::Source,
+            pairing::ConnId,
+            peer::Plan,
+            table::{DialTimes, PeerTable},
         },
     },
 };
@@ -75,7 +79,7 @@ impl Endpoint {
         spawner: Spawner,
         start_dialer: StartDialer,
     ) -> Self {
-        let table = PeerTable::new(identity.node.name.clone(), config.setup_timeout);
+        let table = PeerTable::new(identity.node.name.clone(), DialTimes::of(&config));
         Endpoint {
             config,
             identity: Arc::new(identity),

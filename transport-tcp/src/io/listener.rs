@@ -121,7 +121,8 @@ impl Drop for Place {
 async fn admit(endpoint: Arc<Endpoint>, tcp: Async<TcpStream>, place: Place, evicted: AbortRegistration) {
     let peer = tcp.get_ref().peer_addr();
     let shared = place.shared.clone();
-    let result = Abortable::new(within(endpoint.config.setup_timeout, shake(&endpoint, tcp, place)), evicted);
+    let result =
+        Abortable::new(within(endpoint.config.get_setup_timeout(), shake(&endpoint, tcp, place)), evicted);
     match result.await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => {

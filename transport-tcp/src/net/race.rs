@@ -12,12 +12,11 @@ use smol::{Timer, future::or};
 
 use crate::{net::addresses::Addresses, net::error::ConnectError};
 
-/// Maximum time for which an attempt runs alone.
-const HEAD_START: Duration = Duration::from_millis(250);
-
 /// The attempts in progress. `T` is a connection.
 pub(crate) struct Race<'a, T> {
     deadline: Instant,
+    /// Maximum time for which an attempt runs alone.
+    head_start: Duration,
     attempts: FuturesUnordered<BoxFuture<'a, (SocketAddr, Result<T, ConnectError>)>>,
     /// Their addresses, in the order in which the attempts were started.
     begun: Vec<SocketAddr>,
@@ -38,8 +37,14 @@ pub(crate) enum Step<T> {
 }
 
 impl<'a, T> Race<'a, T> {
-    pub(crate) fn new(deadline: Instant) -> Self {
-        Race { deadline, attempts: FuturesUnordered::new(), begun: Vec::new(), next_at: Instant::now() }
+    pub(crate) fn new(deadline: Instant, head_start: Duration) -> Self {
+        Race {
+            deadline,
+            head_start,
+            attempts: FuturesUnordered::new(),
+            begun: Vec::new(),
+            next_at: Instant::now(),
+        }
     }
 
     /// Starts an attempt.
@@ -51,7 +56,7 @@ impl<'a, T> Race<'a, T> {
     ) {
         self.begun.push(address);
         self.attempts.push(attempt.map(move |result| (address, result)).boxed());
-        self.next_at = next_begin(Instant::now(), self.deadline, addresses.left());
+        self.next_at = next_begin(Instant::now(), self.deadline, self.head_start, addresses.left());
     }
 
     /// Waits for the next event. Cancel-safe.
@@ -101,9 +106,9 @@ impl<'a, T> Race<'a, T> {
 ///
 /// With this share each attempt starts before the deadline, and the last one has as much time as
 /// the others.
-fn next_begin(now: Instant, deadline: Instant, left: usize) -> Instant {
+fn next_begin(now: Instant, deadline: Instant, head_start: Duration, left: usize) -> Instant {
     let share = deadline.saturating_duration_since(now) / (left as u32 + 1);
-    now + HEAD_START.min(share)
+    now + head_start.min(share)
 }
 
 #[cfg(test)]
@@ -127,13 +132,14 @@ mod tests {
         addresses: Addresses,
     }
 
+    const HEAD_START: Duration = Duration::from_millis(250);
     const FAILS: u16 = 1;
     const CONNECTS: u16 = 2;
 
     impl Runner {
         fn new(known: &[&str]) -> Self {
             let deadline = Instant::now() + Duration::from_secs(1);
-            Runner { race: Race::new(deadline), addresses: addresses(known) }
+            Runner { race: Race::new(deadline, HEAD_START), addresses: addresses(known) }
         }
 
         /// The name of the next event, and its address.
@@ -176,7 +182,7 @@ mod tests {
         let begun = race.race.give_up();
         assert_eq!(begun, ["10.0.0.1:9", "10.0.0.2:9"].map(|address| address.parse().unwrap()));
         race.addresses.put_back(begun.into_iter());
-        race.race = Race::new(Instant::now() + Duration::from_secs(1));
+        race.race = Race::new(Instant::now() + Duration::from_secs(1), HEAD_START);
         race.expect(&[("begin", "10.0.0.1"), ("begin", "10.0.0.2"), ("begin", "10.0.0.4")]);
     }
 
@@ -196,7 +202,7 @@ mod tests {
             let deadline = start + Duration::from_millis(setup);
             let mut now = start;
             for left in (1..16).rev() {
-                now = next_begin(now, deadline, left);
+                now = next_begin(now, deadline, HEAD_START, left);
             }
             assert_eq!((now - start).as_millis(), last, "of {setup} ms");
         }

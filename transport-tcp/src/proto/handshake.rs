@@ -33,7 +33,6 @@ pub mod outbound;
 pub(crate) mod proof;
 
 use peer_service::{ChannelName, Features, NodeId};
-use refs::Incarnation;
 
 use crate::{config::TcpConfig, proto::connection::fragment};
 pub use error::HandshakeError;
@@ -54,10 +53,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of a node with that configuration and incarnation.
-    pub fn new(config: &TcpConfig, incarnation: Incarnation) -> Self {
+    /// The identity of that node with that configuration.
+    pub fn new(node: NodeId, config: &TcpConfig) -> Self {
         Identity {
-            node: NodeId::new(config.name.clone(), incarnation),
+            node,
             cluster: config.cluster.clone(),
             hidden: config.hidden,
             features: fragment::FRAGMENTS,

@@ -29,8 +29,10 @@ impl Limits {
             cut_at,
             max_message_queue: config.max_message_queue,
             max_signal_queue: config.max_signal_queue,
-            heartbeat: config.heartbeat,
-            head_start: config.setup_timeout,
+            heartbeat: config.get_heartbeat(),
+            head_start: config.get_setup_timeout(),
+            probe_timeout: config.probe_timeout(),
+            linger: config.linger(),
             spin: config.low_latency.then_some(SPIN),
         }
     }

@@ -11,8 +11,8 @@ use peer_service::{
     ChannelName, NodeName, NodeSpec, PeerService,
     conformance::{Harness, Service, Unsupported},
 };
-use transport_tcp::TcpConfig;
 
+use super::Setup;
 use super::proxy::Proxy;
 
 /// Every node is reached through its own proxy.
@@ -27,7 +27,7 @@ pub struct Loopback<W> {
 pub trait Way: Send + Sync + 'static {
     /// The host of all nodes.
     const HOST: &'static str;
-    fn config(&self, label: &str) -> TcpConfig;
+    fn config(&self, label: &str) -> Setup;
     /// The proxy to the node of that name at that address, with its gates.
     fn entrance(&self, to: &NodeName, at: SocketAddr) -> Entrance;
 }
@@ -46,7 +46,7 @@ pub struct Plain;
 impl Way for Plain {
     const HOST: &'static str = "127.0.0.1";
 
-    fn config(&self, label: &str) -> TcpConfig {
+    fn config(&self, label: &str) -> Setup {
         super::config(label)
     }
 

@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod raw;
 #[cfg(feature = "tls")]
 pub mod sealed;
+pub mod setup;
 
 use std::{
     net::SocketAddr,
@@ -26,9 +27,9 @@ use std::{
 use peer_service::{
     DialId, FrameBuf, FrameMeta, NodeSpec, PeerEvent, PeerService, Session, SessionEnd, Spawner,
 };
-use refs::Incarnation;
+pub use setup::Setup;
 use smol::Timer;
-use transport_tcp::{Heartbeat, Secret, TcpConfig, TcpTransport};
+use transport_tcp::{Heartbeat, Secret, TcpTransport};
 
 /// Maximum time that a test waits before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,8 +42,8 @@ pub fn secret() -> Secret {
 }
 
 /// The configuration of a node with that label and its own address, with fast heartbeats.
-pub fn config(label: &str) -> TcpConfig {
-    TcpConfig::new(format!("{label}@127.0.0.1").parse().unwrap())
+pub fn config(label: &str) -> Setup {
+    Setup::new(&format!("{label}@127.0.0.1"))
         .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
         .secret(secret())
         .heartbeat(Heartbeat::fast())
@@ -50,10 +51,9 @@ pub fn config(label: &str) -> TcpConfig {
 }
 
 /// Starts a node, in an incarnation that no other node has.
-pub async fn start(config: TcpConfig) -> Arc<TcpTransport> {
+pub async fn start(config: Setup) -> Arc<TcpTransport> {
     static INCARNATIONS: AtomicU64 = AtomicU64::new(1);
-    let incarnation = Incarnation::new(INCARNATIONS.fetch_add(1, Ordering::Relaxed)).unwrap();
-    TcpTransport::start(config, incarnation, spawner()).await.unwrap()
+    config.start(INCARNATIONS.fetch_add(1, Ordering::Relaxed), spawner()).await.unwrap()
 }
 
 pub fn spawner() -> Spawner {

@@ -13,8 +13,9 @@ use smol::{
     io::{AsyncReadExt, AsyncWriteExt},
 };
 use socket2::{Domain, Socket, Type};
-use transport_tcp::{TcpConfig, TcpTransport};
+use transport_tcp::TcpTransport;
 
+use super::Setup;
 use super::{SECRET, config, connect, exchange_frames, soon, start};
 
 /// The lowest and the highest protocol version that a node supports.
@@ -243,7 +244,7 @@ impl Transcript {
 
 /// Runs `attack` on `b` while `b` has a session with another node, which must not be disturbed.
 pub fn while_others_talk<F: Future<Output = ()>>(
-    configured: TcpConfig,
+    configured: Setup,
     attack: impl FnOnce(Arc<TcpTransport>) -> F,
 ) {
     smol::block_on(async {

@@ -9,7 +9,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::AbortHandle;
-use monitor_core::{CoreConfig, LocalPid, MonitorId, MonitorOptions, NodesOptions, RemoteTarget, encode};
+use monitor_core::{
+    CoreConfig, CoreLimits, LocalPid, MonitorId, MonitorOptions, NodesOptions, RemoteTarget, encode,
+};
 use peer_service::{Capabilities, Closed, FrameMeta, Outbox, PeerEvent, PeerInfo, PeerService, PushError};
 use refs::{Dest, DialId, Incarnation, NodeId, NodeName, NodeSpec, Pid, Serial, SessionId};
 
@@ -97,8 +99,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let mut core = CoreConfig::new(id("a@local", 1), 0);
-        core.max_batch = BATCH;
+        let core = CoreConfig::new(id("a@local", 1), 0).limits(CoreLimits::new().max_batch(BATCH));
         let limits = Limits {
             max_batch: BATCH,
             mailbox: MailboxLimits { bytes: 1 << 20, messages: 1 << 10, node_events: 1 << 10 },

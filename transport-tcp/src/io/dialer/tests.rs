@@ -6,7 +6,7 @@ use std::{
 };
 
 use peer_service::{DialId, PeerEvent, SessionEnd, Spawner};
-use refs::Incarnation;
+use refs::{Incarnation, NodeId};
 use smol::block_on;
 
 use super::*;
@@ -19,14 +19,17 @@ fn spawner() -> Spawner {
     Arc::new(|task| smol::spawn(task).detach())
 }
 
-fn config(label: &str) -> TcpConfig {
-    let config = TcpConfig::new(format!("{label}@127.0.0.1").parse().unwrap());
-    config.listen(([127, 0, 0, 1], 0).into()).setup_timeout(2 * PATIENCE)
+fn config() -> TcpConfig {
+    TcpConfig::new().listen(([127, 0, 0, 1], 0).into()).setup_timeout(2 * PATIENCE)
+}
+
+fn id(label: &str, incarnation: u64) -> NodeId {
+    NodeId::new(format!("{label}@127.0.0.1").parse().unwrap(), Incarnation::new(incarnation).unwrap())
 }
 
 /// The node that is dialed.
 async fn node(label: &str) -> Arc<TcpTransport> {
-    TcpTransport::start(config(label), Incarnation::new(2).unwrap(), spawner()).await.unwrap()
+    TcpTransport::start(id(label, 2), config(), spawner()).await.unwrap()
 }
 
 /// The node that dials, and its resolver.
@@ -35,8 +38,9 @@ fn dialer(setup_timeout: Duration) -> (Arc<Endpoint>, Silent) {
     // Each endpoint has a name of its own: its peer does not read, and may not have noticed yet
     // that an earlier endpoint is gone.
     static NODES: AtomicU64 = AtomicU64::new(0);
-    let config = config(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed))).setup_timeout(setup_timeout);
-    let identity = Identity::new(&config, Incarnation::new(1).unwrap());
+    let config = config().setup_timeout(setup_timeout);
+    let node = id(&format!("a{}", NODES.fetch_add(1, Ordering::Relaxed)), 1);
+    let identity = Identity::new(node, &config);
     let mut endpoint = Endpoint::new(config, identity, spawner(), super::start);
     endpoint.lookups = silent.lookups.clone();
     (Arc::new(endpoint), silent)

@@ -22,6 +22,10 @@ pub struct Limits {
     /// Additional time for the first bytes of the peer: the maximum duration of the peer's part of
     /// the handshake.
     pub(crate) head_start: Duration,
+    /// Duration of the probe of an old session.
+    pub(crate) probe_timeout: Duration,
+    /// Maximum time that a closed session waits until the peer closes its side.
+    pub(crate) linger: Duration,
     /// Time for which the connection is polled after an arrival.
     pub(crate) spin: Option<Duration>,
 }

@@ -11,11 +11,6 @@ use super::{
     sending::{Backlog, Phase},
 };
 
-/// Maximum time that a closed session waits until the peer closes its side.
-const LINGER: Duration = Duration::from_secs(1);
-/// Duration of the probe of an old session, unless its timeout is shorter.
-const PROBE: Duration = Duration::from_secs(1);
-
 /// See the [module](self). Its driver calls [`poll`](Self::poll) when something has changed or at
 /// the time that the last poll returned, and carries out the returned step. Times are durations
 /// since the connection became a session.
@@ -23,6 +18,7 @@ const PROBE: Duration = Duration::from_secs(1);
 pub struct Upkeep {
     heartbeat: HeartbeatTimer,
     probe_timeout: Duration,
+    linger: Duration,
     /// The number of the last ping.
     pings: u64,
     probe: Option<Probe>,
@@ -90,7 +86,8 @@ impl Upkeep {
     pub fn new(limits: &Limits) -> Self {
         Upkeep {
             heartbeat: HeartbeatTimer::new(limits.heartbeat, limits.head_start),
-            probe_timeout: PROBE.min(limits.heartbeat.timeout),
+            probe_timeout: limits.probe_timeout,
+            linger: limits.linger,
             pings: 0,
             probe: None,
             half_closed: None,
@@ -170,8 +167,8 @@ impl Upkeep {
         let closed = Step::End(EndKind::Closed.into());
         match self.half_closed {
             _ if state.backlog.broken => closed,
-            Some(since) if state.peer_done || now >= since + LINGER => closed,
-            Some(since) => Step::Wait(since + LINGER),
+            Some(since) if state.peer_done || now >= since + self.linger => closed,
+            Some(since) => Step::Wait(since + self.linger),
             None if state.backlog.idle => {
                 self.half_closed = Some(now);
                 Step::EndWriting

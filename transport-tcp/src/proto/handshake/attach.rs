@@ -109,8 +109,9 @@ mod tests {
     use crate::{config::TcpConfig, secret::Secret};
 
     fn identity(secret: u8) -> Identity {
-        let config = TcpConfig::new("a@h".parse().unwrap()).secret(Secret::new(vec![secret; 32]).unwrap());
-        Identity::new(&config, refs::Incarnation::new(1).unwrap())
+        let config = TcpConfig::new().secret(Secret::new(vec![secret; 32]).unwrap());
+        let node = refs::NodeId::new("a@h".parse().unwrap(), refs::Incarnation::new(1).unwrap());
+        Identity::new(node, &config)
     }
 
     fn bond(said: &[u8]) -> Bond {

@@ -137,8 +137,8 @@ mod tests {
 
     fn keys(secret: u8, also: &[u8]) -> Keys {
         let secret_of = |byte| Secret::new(vec![byte; 32]).unwrap();
-        let mut config = TcpConfig::new("a@h".parse().unwrap()).secret(secret_of(secret));
-        config.also_accept = also.iter().map(|&byte| secret_of(byte)).collect();
+        let config = TcpConfig::new().secret(secret_of(secret));
+        let config = config.also_accept(also.iter().map(|&byte| secret_of(byte)));
         Keys::new(&config)
     }
 
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_proof_holds_for_one_tls_connection_unless_there_is_no_secret() {
         let bindings = [Binding::NONE, Binding(Some([1; LEN])), Binding(Some([2; LEN]))];
-        let no_secret = Keys::new(&TcpConfig::new("a@127.0.0.1".parse().unwrap()));
+        let no_secret = Keys::new(&TcpConfig::new());
         for (keys, tells_them_apart) in [(keys(1, &[]), true), (no_secret, false)] {
             let over = |binding| {
                 let mut transcript = Transcript::new();

@@ -24,8 +24,9 @@ use crate::{
 
 fn identity(name: &str, incarnation: u64, set: impl FnOnce(TcpConfig) -> TcpConfig) -> Arc<Identity> {
     static SECRET: LazyLock<Secret> = LazyLock::new(Secret::generate);
-    let config = set(TcpConfig::new(name.parse().unwrap()).secret(SECRET.clone()));
-    Arc::new(Identity::new(&config, Incarnation::new(incarnation).unwrap()))
+    let config = set(TcpConfig::new().secret(SECRET.clone()));
+    let node = NodeId::new(name.parse().unwrap(), refs::Incarnation::new(incarnation).unwrap());
+    Arc::new(Identity::new(node, &config))
 }
 
 fn names(text: &str) -> Vec<ChannelName> {
@@ -104,7 +105,7 @@ fn without_fragments_on_one_side_both_send_frames_that_are_not_cut() {
         for negotiated in [b_negotiated, a_negotiated] {
             assert_eq!(negotiated.features, Features(0));
             assert!(negotiated.max_frame <= 1 << 20);
-            let limits = Limits::between(&TcpConfig::new("x@h".parse().unwrap()), &negotiated);
+            let limits = Limits::between(&TcpConfig::new(), &negotiated);
             assert_eq!((limits.cut_at, limits.max_frame_in), (None, (1 << 20) + channels::OVERHEAD));
             assert_eq!(limits.max_contents_out, negotiated.max_frame as usize);
         }

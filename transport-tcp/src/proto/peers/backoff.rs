@@ -3,22 +3,25 @@
 use std::time::Duration;
 
 /// Exponential backoff with jitter: doubles with every failure, up to a cap.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
+    /// Delay after the first failure, before jitter.
+    first: Duration,
+    /// Maximum delay, before jitter.
+    cap: Duration,
     failures: u32,
 }
 
 impl Backoff {
-    /// Delay after the first failure, before jitter.
-    const FIRST: Duration = Duration::from_millis(50);
-    /// Maximum delay, before jitter.
-    const CAP: Duration = Duration::from_secs(30);
+    pub(crate) fn new(first: Duration, cap: Duration) -> Self {
+        Backoff { first, cap, failures: 0 }
+    }
 
     /// Counts a failure and returns the delay. `random` is uniform over the range of its type.
     pub(crate) fn failed(&mut self, random: u64) -> Duration {
-        let doubled = Self::FIRST * 2_u32.saturating_pow(self.failures.min(16));
+        let doubled = self.first.saturating_mul(2_u32.saturating_pow(self.failures.min(31)));
         self.failures = self.failures.saturating_add(1);
-        jitter(doubled.min(Self::CAP), random)
+        jitter(doubled.min(self.cap), random)
     }
 
     /// Starts again at the first delay.
@@ -39,7 +42,7 @@ mod tests {
 
     #[test]
     fn it_doubles_up_to_the_cap_and_starts_over_after_a_success() {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
         let waits: Vec<Duration> = (0..20).map(|_| backoff.failed(u64::MAX)).collect();
         assert_eq!(waits[..3], [50, 100, 200].map(Duration::from_millis));
         assert_eq!(waits[19], Duration::from_secs(30));

@@ -78,7 +78,7 @@ pub enum Plan {
 impl Peer {
     /// A peer without a session. `higher`: whether the local node's name is higher. `listed`:
     /// whether the peer is in the address book.
-    pub(crate) fn new(higher: bool, listed: bool, now: Instant) -> Self {
+    pub(crate) fn new(higher: bool, listed: bool, backoff: Backoff, now: Instant) -> Self {
         Peer {
             pairing: Pairing::new(higher),
             session: None,
@@ -90,7 +90,7 @@ impl Peer {
             addresses: Vec::new(),
             listed,
             suspended: false,
-            backoff: Backoff::default(),
+            backoff,
             redial_at: now,
             demand_at: now,
             has_dialer: false,

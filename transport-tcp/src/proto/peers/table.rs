@@ -15,21 +15,31 @@ use refs::{Address, NodeId, NodeName, NodeSpec};
 use super::{
     action::Action,
     address_book::{AddressBook, Source},
+    backoff::Backoff,
     pairing::{ConnId, Effect, Refusal},
     peer::{Peer, Plan},
 };
+use crate::config::TcpConfig;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct PeerTable {
     local: NodeName,
-    setup_timeout: Duration,
+    times: DialTimes,
     peers: BTreeMap<NodeName, Peer>,
     book: AddressBook,
     shut_down: bool,
     actions: VecDeque<Action>,
     /// The last number of a connection or a session; both share one sequence.
     last_number: u64,
+}
+
+/// When a peer is dialed, and how long a dial may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialTimes {
+    pub(crate) setup_timeout: Duration,
+    pub(crate) min_redial_delay: Duration,
+    pub(crate) max_redial_delay: Duration,
 }
 
 /// Why a dial did not result in a session.
@@ -50,12 +60,23 @@ impl From<Refusal> for DialFailure {
     }
 }
 
+impl DialTimes {
+    /// The times of a node with that configuration.
+    pub fn of(config: &TcpConfig) -> Self {
+        DialTimes {
+            setup_timeout: config.get_setup_timeout(),
+            min_redial_delay: config.get_min_redial_delay(),
+            max_redial_delay: config.get_max_redial_delay(),
+        }
+    }
+}
+
 impl PeerTable {
-    /// The table of the node of that name, without peers. A dial may take `setup_timeout`.
-    pub fn new(local: NodeName, setup_timeout: Duration) -> Self {
+    /// The table of the node of that name, without peers.
+    pub fn new(local: NodeName, times: DialTimes) -> Self {
         PeerTable {
             local,
-            setup_timeout,
+            times,
             peers: BTreeMap::new(),
             book: AddressBook::default(),
             shut_down: false,
@@ -161,7 +182,7 @@ impl PeerTable {
     pub fn plan(&mut self, name: &NodeName, now: Instant) -> (Plan, Vec<Address>) {
         let Some(peer) = self.peers.get_mut(name) else { return (Plan::Stop, Vec::new()) };
         let expired = peer.take_expired(now);
-        let plan = if self.shut_down { Plan::Stop } else { peer.plan(now, self.setup_timeout) };
+        let plan = if self.shut_down { Plan::Stop } else { peer.plan(now, self.times.setup_timeout) };
         if plan == Plan::Stop {
             peer.has_dialer = false;
             if peer.is_forgettable() {
@@ -208,7 +229,7 @@ impl PeerTable {
 
     /// A dial has failed. `random` is uniform over the range of its type.
     pub fn dial_failed(&mut self, name: &NodeName, failure: DialFailure, now: Instant, random: u64) {
-        let setup_timeout = self.setup_timeout;
+        let setup_timeout = self.times.setup_timeout;
         let failed = self.step(name, now, |peer, _, _| match failure {
             DialFailure::Lost => {
                 peer.dial_lost(now, random);
@@ -313,7 +334,8 @@ impl PeerTable {
         now: Instant,
         change: impl FnOnce(&mut Peer, &mut Vec<Effect>, &mut VecDeque<Action>) -> R,
     ) -> R {
-        let new = || Peer::new(self.local > *name, self.book.lists(name) && !self.shut_down, now);
+        let backoff = Backoff::new(self.times.min_redial_delay, self.times.max_redial_delay);
+        let new = || Peer::new(self.local > *name, self.book.lists(name) && !self.shut_down, backoff, now);
         let peer = self.peers.entry(name.clone()).or_insert_with(new);
         let mut effects = Vec::new();
         let result = change(peer, &mut effects, &mut self.actions);

@@ -120,6 +120,8 @@ impl End {
             max_signal_queue: 1 << 20,
             heartbeat: Heartbeat::normal(),
             head_start: Duration::ZERO,
+            probe_timeout: std::time::Duration::from_secs(1),
+            linger: std::time::Duration::from_secs(1),
             spin: None,
         };
         let peer = NodeId::new("b@host".parse().unwrap(), Incarnation::new(1).unwrap());

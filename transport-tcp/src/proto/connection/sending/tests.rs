@@ -10,6 +10,8 @@ const LIMITS: Limits = Limits {
     max_signal_queue: 100,
     heartbeat: Heartbeat::fast(),
     head_start: std::time::Duration::ZERO,
+    probe_timeout: std::time::Duration::from_secs(1),
+    linger: std::time::Duration::from_secs(1),
     spin: None,
 };
 

@@ -41,6 +41,8 @@ impl Side {
             max_signal_queue: 1024,
             heartbeat: Heartbeat::fast(),
             head_start: Duration::ZERO,
+            probe_timeout: Duration::from_millis(500),
+            linger: Duration::from_secs(1),
             spin: None,
         };
         let state = State {

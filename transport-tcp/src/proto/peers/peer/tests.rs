@@ -1,6 +1,10 @@
 use super::*;
 
 const SETUP: Duration = Duration::from_secs(5);
+
+fn backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(50), Duration::from_secs(30))
+}
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn plan(peer: &mut Peer, at: Instant) -> Plan {
@@ -10,7 +14,7 @@ fn plan(peer: &mut Peer, at: Instant) -> Plan {
 #[test]
 fn a_demand_is_dialed_at_once_and_forgotten_when_it_was_answered() {
     let now = Instant::now();
-    let mut peer = Peer::new(true, false, now);
+    let mut peer = Peer::new(true, false, backoff(), now);
     assert_eq!((plan(&mut peer, now), peer.is_wanted()), (Plan::Stop, false));
     peer.ask(DialId(1), &[]);
     assert_eq!((plan(&mut peer, now), peer.is_wanted()), (Plan::Dial(now + SETUP), true));
@@ -22,7 +26,7 @@ fn a_demand_is_dialed_at_once_and_forgotten_when_it_was_answered() {
 #[test]
 fn a_demand_after_failures_waits_but_never_long() {
     let now = Instant::now();
-    let mut peer = Peer::new(true, false, now);
+    let mut peer = Peer::new(true, false, backoff(), now);
     for _ in 0..20 {
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
     }
@@ -36,7 +40,7 @@ fn a_demand_after_failures_waits_but_never_long() {
 #[test]
 fn a_demand_after_failures_is_dialed_before_its_time_is_over() {
     let (now, setup) = (Instant::now(), MS(100));
-    let mut peer = Peer::new(true, false, now);
+    let mut peer = Peer::new(true, false, backoff(), now);
     for _ in 0..20 {
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
         peer.dial_demand_by(now + setup / 2);
@@ -49,7 +53,7 @@ fn a_demand_after_failures_is_dialed_before_its_time_is_over() {
 #[test]
 fn the_time_before_a_demand_is_looked_at_does_not_count() {
     let now = Instant::now();
-    let mut peer = Peer::new(true, false, now);
+    let mut peer = Peer::new(true, false, backoff(), now);
     peer.ask(DialId(1), &[]);
     // The local node was starved: the dialer runs for the first time long after the call.
     let late = now + 2 * SETUP;
@@ -61,7 +65,7 @@ fn the_time_before_a_demand_is_looked_at_does_not_count() {
 #[test]
 fn a_listed_peer_is_dialed_for_ever_ever_less_often_unless_it_is_suspended() {
     let now = Instant::now();
-    let mut peer = Peer::new(true, true, now);
+    let mut peer = Peer::new(true, true, backoff(), now);
     assert_eq!(plan(&mut peer, now), Plan::Dial(now + SETUP));
     peer.dial_failed(EndKind::Refused, now, u64::MAX);
     assert_eq!(plan(&mut peer, now), Plan::Sleep(now + MS(50)));
@@ -81,7 +85,7 @@ fn a_listed_peer_is_dialed_for_ever_ever_less_often_unless_it_is_suspended() {
 #[test]
 fn a_peer_that_is_listed_later_is_dialed_at_once_and_not_after_it_was_removed() {
     let now = Instant::now();
-    let mut peer = Peer::new(true, true, now);
+    let mut peer = Peer::new(true, true, backoff(), now);
     for _ in 0..20 {
         peer.dial_failed(EndKind::Refused, now, u64::MAX);
     }
@@ -99,7 +103,7 @@ fn a_peer_that_is_listed_later_is_dialed_at_once_and_not_after_it_was_removed() 
 #[test]
 fn the_loser_of_two_dials_tries_again_soon_and_no_call_waits_longer_than_agreed() {
     let now = Instant::now();
-    let mut peer = Peer::new(false, false, now);
+    let mut peer = Peer::new(false, false, backoff(), now);
     peer.ask(DialId(1), &[]);
     assert_eq!(peer.plan(now, MS(60)), Plan::Dial(now + MS(60)));
     peer.dial_lost(now, u64::MAX);

@@ -3,6 +3,10 @@ use crate::proto::peers::action::InboundDecision::{Accepted, Asked, Refused};
 
 const SETUP: Duration = Duration::from_secs(5);
 
+fn times() -> DialTimes {
+    DialTimes::of(&crate::TcpConfig::new().setup_timeout(SETUP))
+}
+
 fn node(name: &str, incarnation: u64) -> NodeId {
     NodeId::new(name.parse().unwrap(), refs::Incarnation::new(incarnation).unwrap())
 }
@@ -15,7 +19,7 @@ struct Table {
 
 impl Table {
     fn new() -> Self {
-        Table { table: PeerTable::new("m@h".parse().unwrap(), SETUP), now: Instant::now() }
+        Table { table: PeerTable::new("m@h".parse().unwrap(), times()), now: Instant::now() }
     }
 
     fn actions(&mut self) -> Vec<Action> {
