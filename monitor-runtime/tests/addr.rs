@@ -207,7 +207,7 @@ fn a_channel_is_kept_with_the_address() {
         let start = |label: &str, names: &[&str]| {
             let channels = names.iter().map(|name| name.parse().unwrap());
             let join = Join::new(format!("{label}@local").parse().unwrap()).channels(channels);
-            Node::with_service(Config::new(join.name.clone()), network.join_with(join)).unwrap()
+            Node::with_service(Config::new(join.name()), network.join_with(join)).unwrap()
         };
         let (a, b, c) = (start("a", &["bulk"]), start("b", &[]), start("c", &["bulk"]));
         let bulk = a.channel("bulk").unwrap();

@@ -158,7 +158,7 @@ fn what_has_waited_in_vain_for_its_channel_is_counted() {
         let network = Network::new();
         let start = async |label: &str, names: &[&str]| {
             let join = Join::new(format!("{label}@memory").parse().unwrap()).channels(channels(names));
-            let config = Config::new(join.name.clone());
+            let config = Config::new(join.name());
             Node::with_service(config, network.join_with(join)).unwrap()
         };
         let (a, b) = (start("a", &["bulk"]).await, start("b", &[]).await);

@@ -62,7 +62,7 @@ impl World {
     fn new() -> Self {
         let cluster = Cluster::new();
         let join = Join::new("a@local".parse().unwrap());
-        let config = Config::new(join.name.clone()).max_node_events(LIMIT);
+        let config = Config::new(join.name()).max_node_events(LIMIT);
         let a = cluster.start_with(config, join).unwrap();
         let peers = PEERS.map(|name| cluster.start(name).unwrap()).into();
         let watcher = a.process().unwrap();

@@ -39,7 +39,7 @@ impl EventLog {
 
 fn start(cluster: &Cluster, name: &str) -> Node {
     let join = Join::new(name.parse().unwrap()).channels(CHANNELS.map(|name| name.parse().unwrap()));
-    cluster.start_with(Config::new(join.name.clone()).max_history(100), join).unwrap()
+    cluster.start_with(Config::new(join.name()).max_history(100), join).unwrap()
 }
 
 fn channels(node: &Node) -> [ChannelId; 3] {

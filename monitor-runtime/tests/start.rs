@@ -7,8 +7,8 @@ mod common;
 use std::{error::Error, time::Duration};
 
 use common::{alone::Alone, run};
+use monitor_runtime::StartError;
 use monitor_runtime::prelude::*;
-use monitor_runtime::{StartError, TcpConfig};
 use peer_service::Capabilities;
 
 fn config() -> Config {
@@ -75,19 +75,5 @@ fn a_service_of_another_node_is_refused() {
         let text = "the configuration is of a@local, the peer service of b@local; give both the same name";
         assert_eq!(error.to_string(), text);
         assert!(error.source().is_none());
-    });
-}
-
-#[cfg(feature = "tcp")]
-#[test]
-fn settings_of_another_node_are_refused_before_anything_listens() {
-    run(async {
-        let mut config = Config::new("a@127.0.0.1:1");
-        config = config.tcp(|_| TcpConfig::new("b@127.0.0.1:1".parse().unwrap()));
-        let error = Node::start(config.clone()).await.unwrap_err();
-        assert!(matches!(error, StartError::Field { field: "tcp", .. }), "{error:?}");
-        assert!(error.to_string().starts_with("tcp: is of another node; change the settings"), "{error}");
-        let error = Node::start(config.max_batch(0)).await.unwrap_err();
-        assert!(matches!(error, StartError::Field { field: "max_batch", .. }), "{error:?}");
     });
 }

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{alias_attack, bare::BarePeer, eventually, run};
-use monitor_runtime::{AliasMode, Incarnation, NodeSpec, TcpConfig, Tls, prelude::*};
+use monitor_runtime::{AliasMode, Incarnation, NodeId, NodeSpec, TcpConfig, Tls, prelude::*};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use transport_tcp::TcpTransport;
 
@@ -68,12 +68,13 @@ fn an_alias_cannot_be_guessed_by_a_peer_with_a_certificate_and_the_secret() {
         let b = Node::start(config("b")).await.unwrap();
         let mut server = b.process().unwrap();
         a.connect(at(&b)).unwrap();
-        let attacker = TcpConfig::new("mallory@obit.test".parse().unwrap())
+        let attacker = TcpConfig::new()
             .listen("127.0.0.1:0".parse().unwrap())
             .tls(cluster.issue("mallory"))
             .secret(secret.clone());
         let spawner = Arc::new(|task| smol::spawn(task).detach());
-        let attacker = TcpTransport::start(attacker, Incarnation::new(1).unwrap(), spawner).await.unwrap();
+        let node = NodeId::new("mallory@obit.test".parse().unwrap(), Incarnation::new(1).unwrap());
+        let attacker = TcpTransport::start(node, attacker, spawner).await.unwrap();
         let mut attacker = BarePeer::new(attacker);
         attacker.connect_to(&at(&a)).await;
         let given = {

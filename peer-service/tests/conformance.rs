@@ -40,7 +40,7 @@ impl Harness for Memory {
         if self.views {
             let capabilities = Capabilities::FULL.views(true);
             let members = ["a", "b"].iter().filter(|other| **other != label).map(|other| name(other));
-            join = join.capabilities(capabilities).view(members.collect());
+            join = join.capabilities(capabilities).view(members);
         }
         let service = self.network.join_with(join);
         match self.fault {

@@ -84,7 +84,8 @@ fn a_setting_wins_over_the_preset_that_is_set_before_or_afterwards() {
     for (preset, expected) in presets {
         assert_eq!(times(config().preset(Preset::Wan).preset(preset)), expected);
         // The set-up timeout follows a heartbeat that is set.
-        let all: [(fn(TcpConfig) -> TcpConfig, &[usize], Duration); 4] = [
+        type Order = fn(TcpConfig) -> TcpConfig;
+        let all: [(Order, &[usize], Duration); 4] = [
             (|config| config.heartbeat(beat(50, 7000)), &[2], ms(7000)),
             (|config| config.setup_timeout(Duration::from_secs(7)), &[2], ms(7000)),
             (|config| config.min_redial_delay(Duration::from_millis(7)), &[3], ms(7)),

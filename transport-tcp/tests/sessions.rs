@@ -8,7 +8,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::join_all};
 use peer_service::{DialId, EndKind, FrameBuf, FrameMeta, NodeName, PeerEvent, PeerService, PushError};
-use refs::Incarnation;
 use smol::Timer;
 use support::Setup;
 use support::{

@@ -137,7 +137,7 @@ impl Cluster {
     }
 
     async fn start(&self, join: Join, set: impl FnOnce(Config) -> Config) -> Node {
-        let config = set(Config::new(join.name.clone()));
+        let config = set(Config::new(join.name()));
         Node::with_service(config, self.network.join_with(join)).unwrap()
     }
 

@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use monitor_runtime::{Config, EndKind, Incarnation, MonitorRef, NodeType, Secret, TcpConfig, prelude::*};
+use monitor_runtime::{
+    Config, EndKind, Incarnation, MonitorRef, NodeId, NodeType, Secret, TcpConfig, prelude::*,
+};
 use parking_lot::Mutex;
 use transport_tcp::TcpTransport;
 
@@ -257,11 +259,10 @@ impl Tcp {
     }
 
     async fn bare_peer(&self, label: &str) -> BarePeer {
-        let config = TcpConfig::new(format!("{label}@127.0.0.1").parse().unwrap())
-            .listen("127.0.0.1:0".parse().unwrap())
-            .secret(self.secret.clone());
+        let node = NodeId::new(format!("{label}@127.0.0.1").parse().unwrap(), Incarnation::new(1).unwrap());
+        let config = TcpConfig::new().listen("127.0.0.1:0".parse().unwrap()).secret(self.secret.clone());
         let spawner = Arc::new(|task| smol::spawn(task).detach());
-        BarePeer::new(TcpTransport::start(config, Incarnation::new(1).unwrap(), spawner).await.unwrap())
+        BarePeer::new(TcpTransport::start(node, config, spawner).await.unwrap())
     }
 
     /// The wire to the node of that label, in any incarnation.

@@ -124,7 +124,7 @@ fn an_address_sends_on_its_channel() {
         let network = Network::new();
         let bulk = ["bulk".parse().unwrap()];
         let start = |join: Join| {
-            let config = Config::new(join.name.clone());
+            let config = Config::new(join.name());
             Node::with_service(config, network.join_with(join)).unwrap()
         };
         let a = start(Join::new("a@local".parse().unwrap()).channels(bulk.clone()));

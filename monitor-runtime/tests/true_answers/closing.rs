@@ -182,7 +182,7 @@ fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
         let start = |label: &str| {
             let join =
                 Join::new(format!("{label}@local").parse().unwrap()).channels(["bulk".parse().unwrap()]);
-            let config = run_all_on(Config::new(join.name.clone()), spawner.clone());
+            let config = run_all_on(Config::new(join.name()), spawner.clone());
             Node::with_service(config, network.join_with(join))
         };
         let (a, b) = (start("a").unwrap(), start("b").unwrap());

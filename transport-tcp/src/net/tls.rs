@@ -68,8 +68,7 @@ pub(crate) use shake::{accept, dial};
 ///
 /// ```no_run
 /// # use transport_tcp::{TcpConfig, Tls};
-/// let config = TcpConfig::new("billing@db1.example:7001".parse()?)
-///     .tls(Tls::from_pem_files("ca.pem", "node.pem", "node.key")?);
+/// let config = TcpConfig::new().tls(Tls::from_pem_files("ca.pem", "node.pem", "node.key")?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
