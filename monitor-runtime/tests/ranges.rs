@@ -108,7 +108,7 @@ fn values() -> Vec<Value> {
 
 fn config(label: &str, secret: &Secret, set: &[Value]) -> Config {
     let (interval, timeout) = (Heartbeat::normal().interval(), Heartbeat::normal().timeout());
-    let name = format!("{label}@127.0.0.1").parse().unwrap();
+    let name = format!("{label}@127.0.0.1");
     let config = Config::new(name).listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone());
     set.iter().fold(config.heartbeat(interval, timeout), |config, value| (value.set)(config))
 }

@@ -63,6 +63,11 @@ impl Join {
         Join { name, hidden: false, capabilities: Capabilities::FULL, view: None, channels: Vec::new() }
     }
 
+    /// The node's name.
+    pub const fn get_name(&self) -> &NodeName {
+        &self.name
+    }
+
     /// Whether the node's sessions are hidden. False by default.
     #[must_use]
     pub const fn hidden(mut self, hidden: bool) -> Self {

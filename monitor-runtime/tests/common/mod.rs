@@ -114,7 +114,7 @@ impl Cluster {
     }
 
     async fn start(&self, join: Join, set: impl FnOnce(Config) -> Config) -> Node {
-        let config = set(Config::new(join.name.clone()));
+        let config = set(Config::new(join.get_name().clone()));
         Node::with_service(config, self.network.join_with(join)).unwrap()
     }
 
