@@ -93,6 +93,26 @@ impl Settings {
         self.setup_timeout
     }
 
+    /// The value of [`max_frame`](Self::max_frame).
+    pub const fn get_max_frame(&self) -> usize {
+        self.max_frame
+    }
+
+    /// The value of [`max_messages`](Self::max_messages).
+    pub const fn get_max_messages(&self) -> usize {
+        self.max_messages
+    }
+
+    /// The value of [`max_waiting`](Self::max_waiting).
+    pub const fn get_max_waiting(&self) -> usize {
+        self.max_waiting
+    }
+
+    /// The value of [`receive_buffer`](Self::receive_buffer).
+    pub const fn get_receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
     /// Checks that every setting is in its range.
     ///
     /// # Errors
