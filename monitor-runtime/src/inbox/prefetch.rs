@@ -15,7 +15,10 @@ use std::{
 use monitor_core::{Core, Down, ExitReason, LocalPid, MonitorId};
 use parking_lot::Mutex;
 
-use crate::inbox::fired_queue::{FiredQueue, Popped};
+use crate::{
+    inbox::fired_queue::{Fired, FiredQueue, Popped},
+    threads::environment::{CoarseTime, Environment},
+};
 
 /// Maximum number of `Down`s of a run, so that a flush still searches them quickly.
 const RUN: usize = 128;
@@ -28,6 +31,8 @@ const RUN_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Prefetch {
     downs: Mutex<VecDeque<Down>>,
+    /// The time at which the run was taken, up to which [`Down::elapsed`] of its `Down`s counts.
+    taken_at: CoarseTime,
     count: Option<Arc<PrefetchCount>>,
 }
 
@@ -51,12 +56,16 @@ impl PrefetchCount {
 }
 
 impl Prefetch {
-    /// Returns the next `Down`.
-    pub(crate) fn pop(&mut self) -> Option<Down> {
+    /// Returns the next `Down`, with the time that it has waited here.
+    pub(crate) fn pop(&mut self, clock: &Environment) -> Option<Down> {
         let downs = self.downs.get_mut();
-        let down = downs.pop_front()?;
+        let mut down = downs.pop_front()?;
         if let Some(count) = &self.count {
             count.set(downs.len());
+        }
+        let now = clock.coarse_now();
+        if now != self.taken_at {
+            down.set_elapsed(down.elapsed().saturating_add(now.since(self.taken_at)));
         }
         Some(down)
     }
@@ -76,18 +85,25 @@ impl Prefetch {
         core: &mut Core,
         counts: &mut PrefetchCounts,
         receiver: LocalPid,
-        first: MonitorId,
+        first: Fired,
         fired: &dyn FiredQueue,
+        now: CoarseTime,
     ) -> Option<Down> {
         let run = self.downs.get_mut();
-        let down = core.take(first);
+        let mut take = |Fired { id, at }| {
+            let mut down = core.take(id)?;
+            down.set_elapsed(now.since(at));
+            Some(down)
+        };
+        self.taken_at = now;
+        let down = take(first);
         if down.is_none() {
             fired.record_skipped();
         }
         let mut bytes = down.as_ref().map_or(0, reason_bytes);
         if bytes < RUN_BYTES {
-            fired.pop_run(RUN - 1, &mut |id| {
-                let Some(down) = core.take(id) else { return Popped::Flushed };
+            fired.pop_run(RUN - 1, &mut |fired| {
+                let Some(down) = take(fired) else { return Popped::Flushed };
                 run.push_back(down);
                 // Read after the push, because another copy of the `Down` would cost more.
                 bytes += run.back().map_or(0, reason_bytes);
