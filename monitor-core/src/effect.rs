@@ -213,7 +213,7 @@ pub struct Down {
     /// [`Down::elapsed`] in half the size of a `Duration`, because each `Down` is moved several
     /// times.
     #[serde(rename = "elapsed", serialize_with = "as_duration")]
-    elapsed_nanos: u64,
+    pub(crate) elapsed_nanos: u64,
 }
 
 fn as_duration<S: Serializer>(nanos: &u64, serializer: S) -> Result<S::Ok, S::Error> {

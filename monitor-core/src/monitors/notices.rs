@@ -45,9 +45,15 @@ impl Core {
                 self.target_nodes.get(row.target_node).session_incarnation
             }
         };
-        let mut down = Down::new(self.reference(self.outgoing_monitors.id(at)), self.target(at), reason);
-        (down.tag, down.incarnation, down.reason_was_cut) = (row.tag, incarnation, reason_was_cut);
-        down
+        Down {
+            monitor: self.reference(self.outgoing_monitors.id(at)),
+            target: self.target(at),
+            reason,
+            tag: row.tag,
+            incarnation,
+            reason_was_cut,
+            elapsed_nanos: 0,
+        }
     }
 
     /// The reason of a monitor that has fired and whose notice was not taken; `None` for all other

@@ -47,28 +47,19 @@ impl FiredRuns {
         self.ids.is_empty()
     }
 
-    pub(crate) fn push(&mut self, Fired { id, at }: Fired) {
-        if self.is_empty() {
-            self.first = at;
-        } else if self.later.is_some() || self.first != at {
-            let first_len = self.len();
-            let later =
-                self.later.get_or_insert_with(|| Box::new(LaterRuns { first_len, ..LaterRuns::default() }));
-            match later.runs.back_mut() {
-                Some(last) if last.at == at => last.len += 1,
-                _ => later.runs.push_back(Run { at, len: 1 }),
-            }
+    /// Appends monitors that have fired at that time.
+    pub(crate) fn push(&mut self, ids: &[MonitorId], at: CoarseTime) {
+        if !ids.is_empty() {
+            self.extend_runs(at, ids.len());
+            self.ids.extend(ids.iter().copied());
         }
-        self.ids.push_back(id);
     }
 
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Fired> {
         let fired = Fired { id: self.ids.pop_front()?, at: self.first };
-        if let Some(later) = &mut self.later {
-            later.first_len -= 1;
-            if later.first_len == 0 {
-                self.end_first_run();
-            }
+        if self.later.is_some() {
+            self.shorten_first_run();
         }
         Some(fired)
     }
@@ -78,8 +69,28 @@ impl FiredRuns {
         iter::from_fn(move || self.pop())
     }
 
-    fn end_first_run(&mut self) {
+    /// Records the time of so many monitors that are pushed next.
+    fn extend_runs(&mut self, at: CoarseTime, len: usize) {
+        let first_len = self.len();
+        if first_len == 0 {
+            self.first = at;
+        } else if self.first != at || self.later.is_some() {
+            let later =
+                self.later.get_or_insert_with(|| Box::new(LaterRuns { first_len, ..LaterRuns::default() }));
+            match later.runs.back_mut() {
+                Some(last) if last.at == at => last.len += len,
+                _ => later.runs.push_back(Run { at, len }),
+            }
+        }
+    }
+
+    /// Records that a monitor of the first run was popped.
+    fn shorten_first_run(&mut self) {
         let Some(later) = &mut self.later else { return };
+        later.first_len -= 1;
+        if later.first_len > 0 {
+            return;
+        }
         if let Some(next) = later.runs.pop_front() {
             (self.first, later.first_len) = (next.at, next.len);
         }
@@ -92,7 +103,7 @@ impl FiredRuns {
 impl FromIterator<Fired> for FiredRuns {
     fn from_iter<I: IntoIterator<Item = Fired>>(fired: I) -> Self {
         let mut runs = FiredRuns::default();
-        fired.into_iter().for_each(|fired| runs.push(fired));
+        fired.into_iter().for_each(|Fired { id, at }| runs.push(&[id], at));
         runs
     }
 }

@@ -57,17 +57,23 @@ impl PrefetchCount {
 
 impl Prefetch {
     /// Returns the next `Down`, with the time that it has waited here.
+    #[inline]
     pub(crate) fn pop(&mut self, clock: &Environment) -> Option<Down> {
+        // Most receivers have taken no run.
+        if self.downs.get_mut().is_empty() { None } else { self.pop_first(clock.coarse_now()) }
+    }
+
+    fn pop_first(&mut self, now: CoarseTime) -> Option<Down> {
         let downs = self.downs.get_mut();
-        let mut down = downs.pop_front()?;
+        if now != self.taken_at
+            && let Some(first) = downs.front_mut()
+        {
+            first.set_elapsed(first.elapsed().saturating_add(now.since(self.taken_at)));
+        }
         if let Some(count) = &self.count {
-            count.set(downs.len());
+            count.set(downs.len().saturating_sub(1));
         }
-        let now = clock.coarse_now();
-        if now != self.taken_at {
-            down.set_elapsed(down.elapsed().saturating_add(now.since(self.taken_at)));
-        }
-        Some(down)
+        downs.pop_front()
     }
 
     /// Drops all `Down`s, because their receiver ends. Returns true if the node has a count of this
@@ -90,23 +96,23 @@ impl Prefetch {
         now: CoarseTime,
     ) -> Option<Down> {
         let run = self.downs.get_mut();
-        let mut take = |Fired { id, at }| {
-            let mut down = core.take(id)?;
-            down.set_elapsed(now.since(at));
-            Some(down)
-        };
         self.taken_at = now;
-        let down = take(first);
-        if down.is_none() {
-            fired.record_skipped();
+        let mut down = core.take(first.id);
+        match &mut down {
+            Some(down) => down.set_elapsed(now.since(first.at)),
+            None => fired.record_skipped(),
         }
         let mut bytes = down.as_ref().map_or(0, reason_bytes);
         if bytes < RUN_BYTES {
-            fired.pop_run(RUN - 1, &mut |fired| {
-                let Some(down) = take(fired) else { return Popped::Flushed };
+            fired.pop_run(RUN - 1, &mut |Fired { id, at }| {
+                let Some(down) = core.take(id) else { return Popped::Flushed };
                 run.push_back(down);
-                // Read after the push, because another copy of the `Down` would cost more.
-                bytes += run.back().map_or(0, reason_bytes);
+                // Changed and read after the push, because another copy of the `Down` would cost
+                // more.
+                if let Some(down) = run.back_mut() {
+                    down.set_elapsed(now.since(at));
+                    bytes += reason_bytes(down);
+                }
                 if bytes < RUN_BYTES { Popped::Taken } else { Popped::TakenLast }
             });
         }

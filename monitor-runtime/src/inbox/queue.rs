@@ -167,7 +167,7 @@ impl Queue {
     pub(crate) fn push_downs(&self, ids: &[MonitorId], at: CoarseTime) -> Option<Waker> {
         let mut state = self.state.lock();
         if !state.closed {
-            ids.iter().for_each(|&id| state.push_down(Fired { id, at }));
+            state.push_downs(ids, at);
         }
         state.receiver.take()
     }
@@ -278,18 +278,30 @@ impl QueueState {
         }
     }
 
-    fn push_down(&mut self, fired: Fired) {
-        match self.entries.back_mut() {
-            Some(QueueEntry::Downs(runs)) => runs.push(fired),
-            Some(last @ QueueEntry::Down(_)) => {
+    fn push_downs(&mut self, ids: &[MonitorId], at: CoarseTime) {
+        match (self.entries.back_mut(), ids) {
+            (_, []) => {}
+            (Some(QueueEntry::Downs(runs)), _) => {
+                runs.push(ids, at);
+                self.extra_downs += ids.len();
+            }
+            (Some(last @ QueueEntry::Down(_)), _) => {
                 let QueueEntry::Down(first) = mem::replace(last, QueueEntry::Removed) else {
                     unreachable!("the pattern matched a Down")
                 };
-                *last = QueueEntry::Downs(Box::new([first, fired].into_iter().collect()));
+                let mut runs: FiredRuns = [first].into_iter().collect();
+                runs.push(ids, at);
+                *last = QueueEntry::Downs(Box::new(runs));
+                self.extra_downs += ids.len();
             }
-            _ => return self.entries.push_back(QueueEntry::Down(fired)),
+            (_, &[id]) => self.entries.push_back(QueueEntry::Down(Fired { id, at })),
+            _ => {
+                let mut runs = FiredRuns::default();
+                runs.push(ids, at);
+                self.entries.push_back(QueueEntry::Downs(Box::new(runs)));
+                self.extra_downs += ids.len() - 1;
+            }
         }
-        self.extra_downs += 1;
     }
 
     /// Pops a monitor, if the first entry contains one.
@@ -422,7 +434,7 @@ impl QueueState {
             match entry {
                 QueueEntry::Downs(runs) => {
                     let left = runs.into_fired().filter(|fired| is_fired(fired.id));
-                    left.for_each(|fired| self.push_down(fired));
+                    left.for_each(|Fired { id, at }| self.push_downs(&[id], at));
                 }
                 // Two counts may be adjacent now, so they are merged.
                 QueueEntry::Missed(count) => self.miss(count),

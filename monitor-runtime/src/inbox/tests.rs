@@ -219,7 +219,7 @@ fn a_queue_of_one_run_needs_two_words_more_than_its_monitors() {
     assert_eq!(size_of::<FiredRuns>(), size_of::<ChunkedQueue<MonitorId>>() + 16);
     let pushed = measure(|| {
         let mut queue = FiredRuns::default();
-        queue.push(Fired { id: id(1), at: time(5) });
+        queue.push(&[id(1)], time(5));
         assert_eq!(queue.pop(), Some(Fired { id: id(1), at: time(5) }));
     });
     assert_eq!(pushed.count_total, 0);

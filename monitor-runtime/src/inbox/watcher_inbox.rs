@@ -31,8 +31,7 @@ struct InboxState {
 impl Inbox {
     /// Appends monitors that have fired at that time. The caller must then wake the receiver.
     pub(crate) fn push(&self, ids: &[MonitorId], at: CoarseTime) {
-        let mut state = self.state.lock();
-        ids.iter().for_each(|&id| state.fired.push(Fired { id, at }));
+        self.state.lock().fired.push(ids, at);
     }
 
     /// Pops the first monitor, which may have been flushed.
