@@ -230,8 +230,11 @@ impl Down {
     /// fresh or has waited unread. It does not grow afterwards.
     ///
     /// The monitor fires when the watcher's node learns of the end, so the time on the network, and
-    /// the silence after which a session ended, do not count. Zero if the driver of the core has no
-    /// clock or has not called [`Down::set_elapsed`].
+    /// the silence after which a session ended, do not count. The runtime measures it with a coarse
+    /// clock: a wait is reported up to one step too short or too long, and never as negative. A step
+    /// is 1 to 10 ms on Linux (4 ms with most kernels) and 1 ms elsewhere.
+    ///
+    /// Zero if the driver of the core has no clock or has not called [`Down::set_elapsed`].
     pub const fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.elapsed_nanos)
     }
