@@ -28,7 +28,7 @@ use monitor_core::{
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What an actor receives, one at a time.
+/// An input of an actor, which receives one at a time.
 enum Event {
     Message(String),
     Down(Down),
@@ -36,7 +36,7 @@ enum Event {
     NodeDown(NodeName, SessionEnd),
 }
 
-/// What an actor does after an event.
+/// The next step of an actor after an event.
 enum Next {
     Wait,
     Exit(ExitReason),
@@ -81,7 +81,7 @@ enum Mail {
     Notice(Notice),
 }
 
-/// What travels between two nodes. Signals and messages share one queue, so they keep their order.
+/// A unit of transfer between two nodes. Signals and messages share one queue, which keeps order.
 enum Frame {
     Signal(Vec<u8>),
     Message(Target, String),

@@ -205,7 +205,7 @@ pub enum LocalTarget<'a> {
 }
 
 /// The result of a demonitor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Demonitored {
     /// The monitor was active: no `Down` was or will be delivered.
     Active,

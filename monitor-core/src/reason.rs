@@ -39,8 +39,8 @@ impl ExitReason {
     /// Maximum number of bytes of a text or a custom reason: 64 KiB.
     pub const MAX_LEN: usize = 64 * 1024;
 
-    /// Makes a custom reason. ReasonBytes beyond [`ExitReason::MAX_LEN`] are cut off; a text is not cut
-    /// within a character.
+    /// Makes a custom reason. Bytes beyond [`ExitReason::MAX_LEN`] are cut off; a text is not
+    /// cut within a character.
     pub fn other(bytes: impl Into<Vec<u8>>) -> Self {
         let mut bytes = bytes.into();
         if bytes.len() > Self::MAX_LEN {
@@ -143,7 +143,8 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for ExitReason {
     }
 }
 
-// `ReasonText` and `ReasonBytes` are one pointer wide, so that a reason fits in the row of its monitor.
+// `ReasonText` and `ReasonBytes` are one pointer wide, so that a reason fits in the row of its
+// monitor.
 
 /// The text of a panic, at most [`ExitReason::MAX_LEN`] bytes.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use postcard::ser_flavors::Flavor;
-use refs::{EndKind, Incarnation, RegName, Serial, SessionEnd};
+use refs::{EndKind, Incarnation, RegName, Serial, SessionEnd, varint};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -142,18 +142,11 @@ impl Iterator for Signals<'_> {
 /// Appends a kind and at most two serials, as [`put`] would, in one write. Most signals consist of
 /// this.
 fn put_numbers(frame: &mut Vec<u8>, kind: u8, serials: &[Serial]) {
-    const MAX_VARINT: usize = 5;
-    let mut bytes = [0; 1 + 4 * MAX_VARINT];
+    let mut bytes = [0; 1 + 4 * varint::MAX_LEN];
     bytes[0] = kind;
     let mut len = 1;
-    for mut number in serials.iter().flat_map(|serial| [serial.slot(), serial.generation()]) {
-        while number >= 0x80 {
-            bytes[len] = number as u8 | 0x80;
-            number >>= 7;
-            len += 1;
-        }
-        bytes[len] = number as u8;
-        len += 1;
+    for number in serials.iter().flat_map(|serial| [serial.slot(), serial.generation()]) {
+        len += varint::encode(number, &mut bytes[len..]);
     }
     frame.extend_from_slice(&bytes[..len]);
 }

@@ -24,8 +24,8 @@ pub struct Unsupported {
     pub capability: &'static str,
 }
 
-/// Why something could not be monitored. What goes wrong at the target's end is no error: it
-/// arrives as a [`Down`](crate::Down).
+/// Why something could not be monitored. A failure at the target's end is no error: it arrives as
+/// a [`Down`](crate::Down).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MonitorError {
@@ -199,7 +199,7 @@ pub enum StartError {
     },
     /// The operating system returned no random numbers.
     #[error("the operating system gave no random numbers")]
-    Random(#[source] getrandom::Error),
+    Random(#[source] std::io::Error),
     /// The thread that runs the node could not be started.
     #[error("the node's thread could not be started")]
     Thread(#[source] std::io::Error),
@@ -207,4 +207,10 @@ pub enum StartError {
     #[cfg(feature = "tcp")]
     #[error(transparent)]
     Tcp(#[from] crate::tcp::TcpStartError),
+}
+
+impl StartError {
+    pub(crate) fn random(error: getrandom::Error) -> Self {
+        StartError::Random(std::io::Error::other(error))
+    }
 }

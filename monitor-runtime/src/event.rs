@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::error::DecodeError;
 
-/// An event that a [`Process`](crate::Process) receives. The body of a message is bytes, or a value that
-/// [`Event::decode`] has decoded.
+/// An event that a [`Process`](crate::Process) receives. The body of a message is bytes, or a value
+/// that [`Event::decode`] has decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<B = Bytes> {
@@ -62,7 +62,7 @@ impl Message {
 }
 
 /// A session with a node began. It comes before every message of that session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct NodeUp {
     /// The node's name.
@@ -79,7 +79,7 @@ pub struct NodeUp {
 
 /// The session with a node ended, or could not be made. It comes after every message and every
 /// [`Down`] of that session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct NodeDown {
     /// The node's name.
@@ -121,7 +121,7 @@ impl fmt::Display for NodeDown {
 /// [`Process::monitor_nodes`](crate::Process::monitor_nodes). The list is made when this event is
 /// received. It has all sessions that are still up; a session that began and ended in between is
 /// not reported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct NodesMissed {
     /// The subscription.
@@ -134,7 +134,7 @@ pub struct NodesMissed {
 }
 
 /// The subscription that a [`NodeDown`] belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub enum NodeDownSource {
     /// A `monitor_node`, which ends with this notice.
@@ -144,7 +144,7 @@ pub enum NodeDownSource {
 }
 
 /// A node that is up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct NodeInfo {
     /// The node's name.

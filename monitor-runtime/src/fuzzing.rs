@@ -33,8 +33,8 @@ const MAX_MAILBOX: usize = 64 << 10;
 /// Runs a whole session with an authenticated peer that breaks every rule. The bytes are its
 /// frames: each is a length of two bytes, followed by that many bytes.
 ///
-/// The node has a process with the name `watcher`, which monitors a process of the peer. Whatever
-/// the peer sends, that monitor has fired once at the end, and the node holds nothing of the
+/// The node has a process with the name `watcher`, which monitors a process of the peer. For any
+/// bytes of the peer, that monitor has fired once at the end, and the node holds nothing of the
 /// session.
 pub fn session(bytes: &[u8]) {
     let peer = NodeId::new("peer@h".parse().expect("a name"), Incarnation::new(2).expect("not zero"));
@@ -118,7 +118,9 @@ impl Attacked {
             Poll::Ready(item) => item,
             Poll::Pending => None,
         });
-        items.filter(|item| matches!(item, QueueItem::Down(fired) if self.inner.take(fired.id).is_some())).count()
+        items
+            .filter(|item| matches!(item, QueueItem::Down(fired) if self.inner.take(fired.id).is_some()))
+            .count()
     }
 }
 

@@ -38,6 +38,9 @@
 //! | to monitor many processes | [`Node::monitor_set`]: a stream |
 //! | notices among the messages, as in Erlang | [`Process::monitor`] |
 //! | to send a request, and to get either its reply or the end of its target | [`Process::call`], [`Node::call`] |
+//! | to send a message | [`Process::try_send`], which never waits; [`Process::send`], which waits for room |
+//! | to choose the channel of a message | [`Envelope`] |
+//! | to send and receive values of your own types | [`Node::addr`], [`Process::addr`] to send, [`Event::decode`] to receive |
 //! | to be notified of nodes | [`Process::monitor_node`], [`Process::monitor_nodes`] |
 //!
 //! # Guarantees
@@ -76,16 +79,17 @@
 //! | `spawn`, `spawn_monitor` | [`Node::spawn`], [`Node::spawn_monitor`] |
 //! | `erlang:monitor(process, X)` | [`Process::monitor`], [`Node::monitor`] |
 //! | `{'DOWN', Ref, process, X, Reason}` | [`Event::Down`] |
-//! | `demonitor(Ref, [flush, info])` | [`Process::demonitor_with`] |
+//! | `demonitor(Ref)`, `demonitor(Ref, [flush])` | [`Process::demonitor`], [`Process::demonitor_flush`]; `info` is their result, [`Demonitored`] |
 //! | `{tag, Term}` | [`MonitorOptions::tag`] |
-//! | `{alias, Mode}`, `unalias(Ref)`, `Ref ! M` | [`MonitorOptions::alias`], [`Process::unalias`], [`Process::send`] |
-//! | `gen_server:call(P, R, T)`, `gen_server:reply(F, M)` | [`Process::call`], [`Process::reply`] |
+//! | `{alias, Mode}`, `unalias(Ref)`, `Ref ! M` | [`MonitorOptions::alias`], [`Process::unalias`], [`Process::try_send`] |
+//! | `Pid ! M`, suspended while too much waits | [`Process::send`]; [`Process::try_send`] never waits |
+//! | `gen_server:call(P, R, T)`, `gen_server:reply(F, M)` | [`Process::call`] with [`Call::timeout`], [`Process::reply`] |
 //! | `noproc`, `noconnection` | [`DownReason::NoProc`], [`DownReason::NoConnection`] with its cause |
 //! | `monitor_node/2`, `{nodedown, N}` | [`Process::monitor_node`], [`Event::NodeDown`] |
 //! | `net_kernel:monitor_nodes/2` | [`Process::monitor_nodes`] |
 //! | `nodes/1` | [`Node::nodes`] |
-//! | `register`, `whereis`, `Name ! M` | [`Node::register`], [`Node::whereis`], [`Process::send`] |
-//! | Partisan's `{channel, C}` | [`MonitorOptions::channel`], [`SendOptions::channel`], by [`Node::channel`] |
+//! | `register`, `whereis`, `Name ! M` | [`Node::register`], [`Node::whereis`], [`Process::try_send`] to the name |
+//! | Partisan's `{channel, C}` | [`MonitorOptions::channel`], [`Envelope::channel`], by [`Node::channel`] |
 //! | `exit(Pid, kill)` | [`Node::kill`], of local processes |
 //! | `init:stop()` | [`Node::stop`] |
 //! | links, supervisors, `code_change` | not here |
@@ -112,9 +116,11 @@
 // | what | where |
 // |---|---|
 // | a node and its configuration | `node.rs`, `config.rs`, `tcp.rs` |
-// | processes, their events and messages | `process.rs`, `mailbox.rs`, `event.rs`, `typed.rs`, `send_options.rs` |
+// | processes: receiving and monitoring, bodies and exits, their events | `process.rs`, `spawn.rs`, `event.rs` |
+// | messages: what is sent, what is read, typed addresses, the sender of messages and calls | `envelope.rs`, `decode.rs`, `addr.rs`, `caller.rs` |
+// | the receiver of a message, on its node | `receiver.rs` |
 // | monitors as futures and streams, and calls | `monitor.rs`, `monitor_set.rs`, `call.rs` |
-// | errors | `error.rs` |
+// | errors | `error.rs`, those of messages and calls in `error/send.rs` |
 // | the state of a node, and the lock around it | `engine.rs` |
 // | the background tasks, which receive and stop | `tasks.rs` |
 // | the sending side of a session | `session.rs` |

@@ -53,6 +53,10 @@ impl Node {
 ///
 /// When it is ready, every message that the target sent to this node before is in its mailbox.
 ///
+/// The waker of the awaiting task is called in place: for an end on another node that is on the
+/// node's own thread. A panic of a waker is caught, but a waker that blocks delays the node's
+/// heartbeats and other frames, so a waker must not block. The wakers of executors do not.
+///
 /// ```
 /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
 /// # use peer_service::memory::Network;

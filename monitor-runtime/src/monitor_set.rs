@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use futures::stream::{FusedStream, Next, Stream, StreamExt};
+use futures::stream::{FusedStream, Stream, StreamExt};
 use monitor_core::{Demonitored, Down, DownReason, LocalPid, MonitorOptions};
 use refs::{EndKind, IntoRef, MonitorRef, Serial, Target};
 
@@ -77,9 +77,9 @@ impl MonitorSet {
         Ok(self.watcher.node.inner.reference(id))
     }
 
-    /// Ends a monitor of this set and flushes: its `Down` is not yielded any more. The
-    /// result is [`Demonitored::Unknown`] if it is no monitor of this set, or its `Down` was yielded
-    /// before. Amortized O(1).
+    /// Ends a monitor of this set and flushes: its `Down` is not yielded any more. The result is
+    /// [`Demonitored::Unknown`] if it is no monitor of this set, or its `Down` was yielded before.
+    /// Amortized O(1).
     pub fn demonitor(&mut self, monitor: &MonitorRef) -> Demonitored {
         let Some(id) = self.watcher.node.inner.monitor_id(monitor) else { return Demonitored::Unknown };
         let found = self.watcher.demonitor(id);
@@ -93,9 +93,8 @@ impl MonitorSet {
     /// [`StreamExt::next`], without a trait to import.
     ///
     /// Cancel-safe.
-    #[expect(clippy::should_implement_trait, reason = "it is the stream's, and as asynchronous")]
-    pub fn next(&mut self) -> Next<'_, MonitorSet> {
-        StreamExt::next(self)
+    pub async fn next(&mut self) -> Option<Down> {
+        StreamExt::next(self).await
     }
 
     /// The single `Down` for all monitors of the set after the node has failed. Its target is the

@@ -71,7 +71,7 @@ impl Node {
     ) -> Result<Node, StartError> {
         let local = service.local().clone();
         let max_frame = service.max_frame();
-        let random = || config.environment.random().map_err(StartError::Random);
+        let random = || config.environment.random().map_err(StartError::random);
         let mut core = CoreConfig::new(local, random()?);
         let alias_key = AliasKey::new([random()?, random()?]);
         core.max_batch = config.max_batch;

@@ -34,8 +34,8 @@ use crate::{
 /// [`ExitReason::Normal`], or with the [reason](Process::set_exit_reason) that was set; on a drop
 /// while its thread unwinds as [`ExitReason::Panicked`].
 ///
-/// Events leave the mailbox in the order in which they entered it. For each sender that is the order
-/// in which it sent, and its messages come before the `Down` that reports its exit.
+/// Events leave the mailbox in the order in which they entered it. For each sender that is the
+/// order in which it sent, and its messages come before the `Down` that reports its exit.
 ///
 /// The value may outlive its process. From the exit on, calls return [`NotAlive`], and nothing that
 /// they would send arrives, on any channel and from any thread: the `Down` of the process is the
@@ -87,7 +87,8 @@ impl Process {
 
     // ----- receiving
 
-    /// Waits for the next event. Returns `None` once the process was killed or the node was stopped, and no unread event is left.
+    /// Waits for the next event. Returns `None` once the process was killed or the node was
+    /// stopped, and no unread event is left.
     ///
     /// Cancel-safe: an event leaves the mailbox only when the future returns it. If the future is
     /// dropped before, such as in a branch of a `select`, no event is lost.
@@ -110,6 +111,10 @@ impl Process {
 
     /// [`Process::recv`] for futures and streams that are written by hand. If it is pending, the
     /// next event wakes the task of `cx`, which replaces the task of an earlier call.
+    ///
+    /// The waker is called in place: for an event from another node that is on the node's own
+    /// thread. A panic of a waker is caught, but a waker that blocks delays the node's heartbeats
+    /// and other frames, so a waker must not block. The wakers of executors do not.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.next(|queue| queue.poll_pop(cx))
     }
@@ -174,8 +179,8 @@ impl Process {
         Ok(if options.alias.is_some() { self.inner().alias(id) } else { self.inner().reference(id) })
     }
 
-    /// Ends a monitor. Decided on this node: no round trip, no connection (the original waits for up
-    /// to three seconds). O(1).
+    /// Ends a monitor. Decided on this node: no round trip, no connection (the original waits for
+    /// up to three seconds). O(1).
     ///
     /// After it has returned, no `Down` of the monitor is added to the mailbox. A `Down` that is
     /// already in the mailbox stays: see [`Process::demonitor_flush`]. The result tells whether the
@@ -327,11 +332,11 @@ impl Process {
     ///
     /// # Errors
     /// [`NotAlive`].
-    pub fn demonitor_nodes(&self, options: NodesOptions) -> Result<(), MonitorError> {
-        Ok(self.inner().enter_as(self.local(), |state, _| {
+    pub fn demonitor_nodes(&self, options: NodesOptions) -> Result<(), NotAlive> {
+        self.inner().enter_as(self.local(), |state, _| {
             state.core.demonitor_nodes(self.local(), options);
             self.handle.process.queue.unsubscribed(options);
-        })?)
+        })
     }
 
     // ----- names and messages
@@ -362,9 +367,10 @@ impl Process {
     /// # Errors
     /// The error contains the body. [`TrySendError::Full`] if too much waits for that node. Else
     /// [`TrySendError::Failed`]: [`SendErrorKind::TooLarge`](crate::SendErrorKind::TooLarge);
-    /// `NotConnected` if the peer service makes no connections and there is none; `NoChannel` if the
-    /// session has no such channel (if there is no session yet that is unknown: then the message is
-    /// dropped and counted, `messages_undeliverable`); `NotEncoded`; `InvalidName`; [`NotAlive`].
+    /// `NotConnected` if the peer service makes no connections and there is none; `NoChannel` if
+    /// the session has no such channel (if there is no session yet that is unknown: then the
+    /// message is dropped and counted, `messages_undeliverable`); `NotEncoded`; `InvalidName`;
+    /// [`NotAlive`].
     #[doc(alias = "nosuspend")]
     #[doc(alias = "forward_message")]
     #[doc(alias = "cast_message")]
@@ -390,7 +396,9 @@ impl Process {
     // ----- the end
 
     /// Ends the process now, with this reason, also while its thread unwinds. A process that
-    /// [`Node::spawn`] runs ends at the next await of its body, which is dropped there.
+    /// [`Node::spawn`] or [`Process::run`] runs ends at the next await of its body, and the body is
+    /// dropped there. (If another task than the body calls this, a body of `run` ends when it is
+    /// polled next.)
     ///
     /// A process that was killed before exits as [`ExitReason::Killed`] nevertheless.
     pub fn exit(self, reason: ExitReason) {

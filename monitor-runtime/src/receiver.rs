@@ -2,7 +2,7 @@
 
 use refs::{AliasToken, Dest, Incarnation, Serial};
 
-/// Whom a message is for, on the node it is for.
+/// The receiver of a message, as the receiving node looks it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Receiver<'a> {
     Pid(Incarnation, Serial),

@@ -85,7 +85,8 @@ impl Node {
     {
         let task = prepare(self)?;
         let pid = task.pid().clone();
-        // The process is registered, but its task has not started. A local monitor does not use the peer service.
+        // The process is registered, but its task has not started. A local monitor does not use the
+        // peer service.
         let monitor = self.monitor(&pid).map_err(|_| NotAlive)?;
         task.start(f);
         Ok((pid, monitor))
@@ -128,7 +129,8 @@ impl Process {
     /// error.
     ///
     /// # Errors
-    /// The error that `work` returns.
+    /// The error that `work` returns. If `work` is ended by [`Process::exit`], the exit reason of
+    /// the process.
     ///
     /// ```
     /// # use monitor_runtime::{Config, DownReason, ExitReason, Node};
@@ -165,7 +167,8 @@ pub(crate) struct Prepared {
     aborted: AbortRegistration,
 }
 
-/// Registers a process. The caller starts its task; if it drops the process instead, the exit reason is `Killed`.
+/// Registers a process. The caller starts its task; if it drops the process instead, the exit
+/// reason is `Killed`.
 pub(crate) fn prepare(node: &Node) -> Result<Prepared, NotAlive> {
     let (abort, aborted) = AbortHandle::new_pair();
     let process = register(node, Some(abort))?;
@@ -196,7 +199,8 @@ pin_project! {
     /// The task of a spawned process. It is not an async block, because that would store the
     /// function beside the future that it returns, and most of a process's memory is that future.
     struct Task<F> {
-        // The order matters: the body is dropped before the exit is reported, also when an executor drops the task.
+        // The order matters: the body is dropped before the exit is reported, also when an executor
+        // drops the task.
         #[pin]
         body: Option<F>,
         exit_guard: Option<ExitGuard>,
@@ -265,7 +269,11 @@ fn poll_to_exit<T, F: Future>(
 ) -> Poll<Result<Result<T, ExitReason>, Payload>> {
     let future = body.as_mut().as_pin_mut().expect("a process that has exited is not polled");
     let outcome = match unwind::catch_whole(|| future.poll(cx)) {
-        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Pending) => match exit_guard.as_ref().and_then(ExitGuard::reason_of_exit) {
+            // The body has called `Process::exit`.
+            Some(reason) => Ok(Err(reason)),
+            None => return Poll::Pending,
+        },
         Ok(Poll::Ready(output)) => Ok(of(output)),
         Err(panic) => Err(panic),
     };
@@ -309,6 +317,12 @@ impl ExitGuard {
             is_armed: true,
         }
     }
+
+    /// The exit reason of a process that is to end because [`Process::exit`] was called.
+    fn reason_of_exit(&self) -> Option<ExitReason> {
+        let own = self.process.own_reason().filter(|_| self.is_armed)?;
+        Some(self.process.decide(|| own.clone()))
+    }
 }
 
 impl Drop for ExitGuard {
@@ -343,7 +357,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// The exit waits for a send that has begun. A kill at that moment returns false, and another send is refused.
+    /// The exit waits for a send that has begun. A kill at that moment returns false, and another
+    /// send is refused.
     #[test]
     fn a_kill_while_the_exit_waits_for_a_send_says_that_it_comes_too_late() {
         let name: refs::NodeName = "a@local".parse().unwrap();

@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{eventually, expect_exit, expect_no_connection, run};
-use monitor_runtime::{EndKind, NodeSpec, Secret, prelude::*, test_util::run_all_on};
+use monitor_runtime::{EndKind, NodeSpec, prelude::*, test_util::run_all_on};
 use tracing::{
     Metadata, Subscriber,
     field::{Field, Visit},
@@ -26,8 +26,9 @@ use tracing::{
 const SILENCE: Duration = Duration::from_millis(1_500);
 
 async fn node(label: &str, secret: &Secret, set: impl FnOnce(Config) -> Config) -> Node {
-    let name = format!("{label}@127.0.0.1").parse().unwrap();
-    let config = Config::new(name).listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone());
+    let config = Config::new(format!("{label}@127.0.0.1"))
+        .listen("127.0.0.1:0".parse().unwrap())
+        .secret(secret.clone());
     let config = config.heartbeat(SILENCE / 5, SILENCE);
     Node::start(set(config)).await.unwrap()
 }

@@ -4,10 +4,7 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use monitor_runtime::{
-    AliasMode, ChannelId, Config, Connect, Demonitor, Heartbeat, NodeType, NodesOptions, Secret, SendOptions,
-    TcpConfig, prelude::*,
-};
+use monitor_runtime::{AliasMode, ChannelId, Connect, Envelope, Heartbeat, NodeType, TcpConfig, prelude::*};
 
 /// The difference between the debug texts of two values: the new lines of the second, trimmed.
 fn changed(before: &impl Debug, after: &impl Debug) -> String {
@@ -58,11 +55,8 @@ fn of_its_network() {
         (|config| config.also_accept(Secret::generate()), "also_accept: [ Secret(..), ],"),
         (|config| config.cluster("shop"), "cluster: \"shop\","),
         (|config| config.listen(([127, 0, 0, 2], 7).into()), "listen: Some( 127.0.0.2:7, ),"),
-        (
-            |config| config.peers(["b@h:1".parse().unwrap()]),
-            "peers: [ NodeSpec { name: b@h:1, addresses: [], }, ],",
-        ),
-        (|config| config.channels(["bulk".parse().unwrap()]), "channels: [ \"bulk\", ],"),
+        (|config| config.peers(["b@h:1"]), "peers: [ NodeSpec { name: b@h:1, addresses: [], }, ],"),
+        (|config| config.channels(["bulk"]), "channels: [ \"bulk\", ],"),
         (|config| config.hidden(true), "hidden: true,"),
         (
             |config| config.heartbeat(Duration::from_secs(7), Duration::from_secs(77)),
@@ -117,15 +111,12 @@ fn of_calls() {
     let alias = plain.alias(AliasMode::Demonitor);
     assert_eq!((alias.alias, alias.tag), (Some(AliasMode::Demonitor), 0));
 
-    let plain = SendOptions::new();
-    assert_eq!(plain, SendOptions::default());
-    assert!(plain.channel(BULK).channel == BULK && !plain.channel(BULK).or_default_channel);
-    assert!(plain.or_default_channel().or_default_channel);
-
-    let plain = Demonitor::new();
-    assert_eq!(plain, Demonitor::default());
-    assert_eq!((plain.flush().flush, plain.flush().info), (true, false));
-    assert_eq!((plain.info().flush, plain.info().info), (false, true));
+    let plain = || Envelope::new("x");
+    assert_eq!(Envelope::new(plain()), plain());
+    assert_eq!(changed(&plain(), &Envelope::new("y")), "b\"y\",");
+    assert_eq!(changed(&plain(), &plain().channel(BULK)), "1,");
+    assert_eq!(changed(&plain(), &plain().or_default_channel()), "or_default_channel: true,");
+    assert_eq!(plain().channel(BULK).channel(ChannelId::DEFAULT), plain());
 
     let plain = NodesOptions::new();
     assert_eq!(plain, NodesOptions::default());
@@ -142,7 +133,7 @@ fn events_of_nodes_are_lines_for_a_person() {
             let name: NodeName = name.parse().unwrap();
             Node::with_service(Config::new(name.clone()), network.join(name))
         };
-        let (a, b) = (start("a@h").await.unwrap(), start("b@h").await.unwrap());
+        let (a, b) = (start("a@h").unwrap(), start("b@h").unwrap());
         let mut watcher = a.process().unwrap();
         watcher.monitor_nodes(NodesOptions::new().nodedown_reason(true)).unwrap();
         a.connect(b.name()).unwrap();
@@ -151,7 +142,7 @@ fn events_of_nodes_are_lines_for_a_person() {
         b.stop().await;
         let Some(Event::NodeDown(down)) = watcher.recv().await else { panic!() };
         assert_eq!(down.to_string(), "b@h is down: the peer left");
-        watcher.monitor_node_with("nobody@h".parse::<NodeName>().unwrap(), Connect::Never).unwrap();
+        watcher.monitor_node_with("nobody@h", Connect::Never).unwrap();
         let Some(Event::NodeDown(down)) = watcher.recv().await else { panic!() };
         assert_eq!(down.to_string(), "nobody@h cannot be reached: not connected");
     });

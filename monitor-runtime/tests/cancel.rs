@@ -5,7 +5,7 @@ mod common;
 use std::{future::pending, time::Duration};
 
 use common::{Cluster, eventually, next_down, run};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use monitor_runtime::prelude::*;
 
 #[test]
@@ -23,13 +23,13 @@ fn a_receive_that_is_given_up_has_taken_nothing() {
                 // Woken, and never polled again.
                 let mut receive = Box::pin(receiver.recv());
                 assert!((&mut receive).now_or_never().is_none());
-                sender.try_send(&pid, [round]).unwrap();
+                sender.try_send(&pid, vec![round]).unwrap();
             }
             let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
-            assert_eq!(message.body, [round]);
+            assert_eq!(message.body, vec![round]);
         }
         {
-            let mut receive = Box::pin(receiver.recv_as::<u8>());
+            let mut receive = Box::pin(receiver.next());
             assert!((&mut receive).now_or_never().is_none());
             drop(target);
         }
@@ -102,8 +102,8 @@ fn a_set_gives_every_down_once_however_often_its_next_is_given_up() {
         for (target, monitor) in targets.into_iter().zip(&monitors) {
             {
                 // Woken, and never polled again.
-                let mut next = set.next();
-                assert!((&mut next).now_or_never().is_none());
+                let mut next = std::pin::pin!(set.next());
+                assert!(next.as_mut().now_or_never().is_none());
                 drop(target);
             }
             let down = set.next().await.unwrap();
@@ -129,7 +129,9 @@ fn a_send_that_is_given_up_has_sent_nothing() {
         }
         assert!(sender.send(&pid, vec![1; 1 << 20]).now_or_never().is_none());
         let short = Duration::from_millis(1);
-        assert_eq!(sender.call(&pid, vec![1; 1 << 20]).timeout(short).await, Err(CallError::Timeout(short)));
+        let called = sender.call(&pid, vec![1; 1 << 20]).timeout(short).await;
+        let target = Target::from(&pid);
+        assert_eq!(called, Err(CallError::Timeout { target, after: short }));
         cluster.heal(&a, &b);
         sender.send(&pid, "the end").await.unwrap();
         for _ in 0..sent {
@@ -137,6 +139,6 @@ fn a_send_that_is_given_up_has_sent_nothing() {
             assert_eq!(message.body[0], 0);
         }
         let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
-        assert_eq!(message.body, b"the end");
+        assert_eq!(message.body, "the end");
     });
 }

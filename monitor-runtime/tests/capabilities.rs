@@ -5,14 +5,14 @@ mod common;
 
 use common::{alone::Alone, run};
 use monitor_runtime::{
-    Config, ConnectError, EndKind, MonitorError, NodesOptions, SendError, StartError, TryRecvError,
+    Bytes, ConnectError, EndKind, MonitorError, SendErrorKind, StartError, TryRecvError, TrySendError,
     Unsupported, prelude::*,
 };
 use peer_service::Capabilities;
 
 const ELSEWHERE: &str = "worker@b@local";
 
-async fn node(capabilities: Capabilities) -> Node {
+fn node(capabilities: Capabilities) -> Node {
     let config = Config::new("a@local");
     Node::with_service(config, Alone::new("a@local", capabilities)).unwrap()
 }
@@ -24,7 +24,7 @@ fn lacks(capability: &'static str) -> MonitorError {
 #[test]
 fn what_needs_a_capability_says_so() {
     run(async {
-        let a = node(Capabilities::NONE).await;
+        let a = node(Capabilities::NONE);
         let mut process = a.process().unwrap();
         let target: Name = ELSEWHERE.parse().unwrap();
         assert_eq!(process.monitor(&target), Err(lacks("monitoring")));
@@ -34,10 +34,14 @@ fn what_needs_a_capability_says_so() {
         let needs = |capability| Err(ConnectError::Unsupported(Unsupported { capability }));
         assert_eq!(a.connect(&target.node), needs("connect"));
         assert_eq!(a.disconnect(&target.node), needs("disconnect"));
-        assert_eq!(
-            process.try_send(&target, "x"),
-            Err(SendError::NotConnected(EndKind::NotConnected.into()))
-        );
+        let not_connected = SendErrorKind::NotConnected(EndKind::NotConnected.into());
+        let error = process.send(&target, "waits for nothing").await.unwrap_err();
+        assert_eq!((error.kind(), error.clone().into_inner()), (&not_connected, "waits for nothing".into()));
+        let Err(TrySendError::Failed(error)) = process.try_send(&target, "x") else { panic!() };
+        assert_eq!((error.kind(), error.clone().into_inner()), (&not_connected, Bytes::from("x")));
+        let called = process.call(&target, "x").await;
+        let source = Unsupported { capability: "monitoring" };
+        assert_eq!(called, Err(CallError::Unsupported { target: target.clone().into(), source }));
         assert_eq!(
             process.try_recv(),
             Err(TryRecvError::Empty),
@@ -50,7 +54,7 @@ fn what_needs_a_capability_says_so() {
 #[test]
 fn what_is_local_needs_none() {
     run(async {
-        let a = node(Capabilities::NONE).await;
+        let a = node(Capabilities::NONE);
         let process = a.process().unwrap();
         process.monitor_node(a.name()).unwrap();
         a.connect(a.name()).unwrap();
@@ -65,7 +69,7 @@ fn what_is_local_needs_none() {
 #[test]
 fn a_service_that_connects_by_itself_is_not_asked_to() {
     run(async {
-        let a = node(Capabilities::FULL.connect(false)).await;
+        let a = node(Capabilities::FULL.connect(false));
         let down = a.monitor(ELSEWHERE.parse::<Name>().unwrap()).unwrap().await;
         assert_eq!(down.reason, DownReason::NoConnection(EndKind::NotConnected.into()));
         let mut process = a.process().unwrap();

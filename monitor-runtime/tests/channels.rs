@@ -7,8 +7,7 @@ mod common;
 
 use common::{eventually, name, next_down, next_node_down, next_node_up, run};
 use monitor_runtime::{
-    ChannelId, ChannelName, EndKind, Envelope, MonitorOptions, NodeSpec, NodesOptions, Secret, SendError,
-    SendOptions, prelude::*,
+    ChannelId, ChannelName, Demonitored, EndKind, Envelope, NodeSpec, SendErrorKind, TrySendError, prelude::*,
 };
 use peer_service::memory::{Join, Network};
 
@@ -17,17 +16,13 @@ fn channels(names: &[&str]) -> Vec<ChannelName> {
 }
 
 async fn node(label: &str, secret: &Secret, names: &[&str]) -> Node {
-    let config = Config::new(format!("{label}@127.0.0.1").parse().unwrap());
+    let config = Config::new(format!("{label}@127.0.0.1"));
     let config = config.listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone());
     Node::start(config.channels(channels(names))).await.unwrap()
 }
 
 fn spec(node: &Node) -> NodeSpec {
     NodeSpec::new(node.name().clone()).at(node.local_addr().unwrap().to_string().parse().unwrap()).unwrap()
-}
-
-fn on(channel: ChannelId) -> SendOptions {
-    SendOptions::new().channel(channel)
 }
 
 /// Two nodes that have the same channels in another order.
@@ -64,7 +59,7 @@ fn s18_a_down_comes_after_what_its_process_has_sent_on_any_channel() {
             let channel = way.map_or(ChannelId::DEFAULT, |way| a.channel(way).unwrap());
             watcher.monitor_with(&sender, MonitorOptions::new().channel(channel)).unwrap();
             // On the channel of the monitor, so that the monitor arrives first.
-            watcher.try_send(sender, OPTIONS("go", on(channel))).unwrap();
+            watcher.try_send(sender, Envelope::new("go").channel(channel)).unwrap();
             for _ in 0..12 {
                 assert!(matches!(watcher.recv().await, Some(Event::Message(_))), "monitored on {way:?}");
             }
@@ -90,7 +85,7 @@ fn a_node_is_up_before_and_down_after_the_traffic_of_all_channels() {
         for channel in [None, Some("bulk"), Some("control")] {
             let channel = channel.map_or(ChannelId::DEFAULT, |channel| b.channel(channel).unwrap());
             for _ in 0..10 {
-                process.try_send(to.clone(), OPTIONS(vec![0; 100_000], on(channel))).unwrap();
+                process.try_send(to.clone(), Envelope::new(vec![0; 100_000]).channel(channel)).unwrap();
             }
         }
         b.stop().await;
@@ -116,13 +111,13 @@ fn a_demonitor_follows_its_monitor_on_its_channel() {
         let control = a.channel("control").unwrap();
         for _ in 0..100 {
             let monitor = watcher.monitor_with(target.pid(), MonitorOptions::new().channel(control)).unwrap();
-            assert!(watcher.demonitor(&monitor).unwrap());
+            assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Active));
         }
         // On the same channel, so that it arrives after all of them.
         let last = watcher.monitor_with(target.pid(), MonitorOptions::new().channel(control).tag(1)).unwrap();
         eventually("all but the last are gone", || b.stats().incoming_monitors == 1).await;
         assert_eq!(watcher.monitors().len(), 1);
-        assert!(watcher.demonitor(&last).unwrap());
+        assert_eq!(watcher.demonitor(&last), Ok(Demonitored::Active));
         eventually("all are gone", || b.stats().incoming_monitors == 0).await;
     });
 }
@@ -140,13 +135,20 @@ fn a_channel_that_the_peer_has_not_is_an_error_or_the_default_one() {
         // A monitor falls back to the default channel.
         let monitor = sender.monitor_with(receiver.pid(), MonitorOptions::new().channel(bulk)).unwrap();
         eventually("the monitor has arrived", || b.stats().incoming_monitors == 1).await;
-        assert!(sender.demonitor(&monitor).unwrap());
+        assert_eq!(sender.demonitor(&monitor), Ok(Demonitored::Active));
 
         let to = receiver.pid().clone();
-        assert_eq!(sender.try_send(to.clone(), OPTIONS("strict", on(bulk))), Err(SendError::NoChannel));
-        sender.try_send(to, OPTIONS("any way", on(bulk).or_default_channel())).unwrap();
+        let Err(TrySendError::Failed(error)) = sender.try_send(&to, Envelope::new("strict").channel(bulk))
+        else {
+            panic!("the peer has no such channel")
+        };
+        assert_eq!((error.kind(), error.clone().into_inner()), (&SendErrorKind::NoChannel, "strict".into()));
+        // There is nothing to wait for.
+        let error = sender.send(&to, Envelope::new("strict").channel(bulk)).await.unwrap_err();
+        assert_eq!(error.kind(), &SendErrorKind::NoChannel);
+        sender.try_send(&to, Envelope::new("any way").channel(bulk).or_default_channel()).unwrap();
         let Some(Event::Message(message)) = receiver.recv().await else { panic!("a message") };
-        assert_eq!(message.body, b"any way");
+        assert_eq!(message.body, "any way");
     });
 }
 
@@ -165,11 +167,11 @@ fn what_has_waited_in_vain_for_its_channel_is_counted() {
         // There is no session yet, so the channels of the peer are not known.
         network.cut(a.name(), b.name());
         let to = receiver.pid().clone();
-        sender.try_send(to.clone(), OPTIONS("strict", on(bulk))).unwrap();
-        sender.try_send(to, OPTIONS("any way", on(bulk).or_default_channel())).unwrap();
+        sender.try_send(&to, Envelope::new("strict").channel(bulk)).unwrap();
+        sender.try_send(&to, Envelope::new("any way").channel(bulk).or_default_channel()).unwrap();
         network.heal(a.name(), b.name());
         let Some(Event::Message(message)) = receiver.recv().await else { panic!("a message") };
-        assert_eq!(message.body, b"any way");
+        assert_eq!(message.body, "any way");
         let stats = a.stats();
         let dropped = stats.drops.iter().find(|count| count.name == "messages_undeliverable").unwrap();
         assert_eq!(dropped.count, 1);

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Cluster, eventually, run};
-use monitor_runtime::{MonitorRef, MonitorSet, NodeType, Process, prelude::*};
+use monitor_runtime::{MonitorRef, NodeType, prelude::*};
 
 /// Xorshift: small, and the same everywhere.
 struct Dice(u64);

@@ -7,9 +7,15 @@ use std::{pin::pin, time::Duration};
 
 use common::{Cluster, alone::Alone, eventually, name, run};
 use futures::FutureExt;
-use monitor_runtime::prelude::*;
-use monitor_runtime::{EndKind, NodeSpec, SendError};
+use monitor_runtime::{Bytes, EndKind, NodeSpec, SendError, SendErrorKind, TrySendError, prelude::*};
 use peer_service::Capabilities;
+
+/// The lengths with which a message was refused as too long.
+fn too_large(error: SendError) -> (usize, usize) {
+    let SendErrorKind::TooLarge { len, max } = *error.kind() else { panic!("{error:?}") };
+    assert_eq!(error.into_inner().len(), len, "the body comes back");
+    (len, max)
+}
 
 fn count(node: &Node, what: &str) -> u64 {
     node.stats().count(what).unwrap()
@@ -21,7 +27,9 @@ fn a_message_that_is_refused_is_counted_by_why() {
         let cluster = Cluster::new();
         let a = cluster.node_with("a", |config| config.max_message(100)).await;
         let nobody = name("nobody").at(a.name().clone());
-        assert!(matches!(a.try_send(nobody.clone(), vec![0; 101]), Err(SendError::TooLarge { .. })));
+        let refused = a.try_send(nobody.clone(), vec![0; 101]);
+        let Err(TrySendError::Failed(error)) = refused else { panic!("{refused:?}") };
+        assert_eq!(too_large(error), (101, 100));
         assert_eq!(count(&a, "messages_too_large"), 1);
         a.try_send(nobody, vec![0; 100]).unwrap();
         assert_eq!(count(&a, "messages_for_nobody"), 1);
@@ -55,7 +63,7 @@ fn a_message_that_waits_for_room_is_not_refused() {
 
         // A message whose wait ends for good is counted once.
         let gone = sender.send(&pid, vec![0; 17 << 20]).await;
-        assert!(matches!(gone, Err(SendError::TooLarge { .. })));
+        assert_eq!(too_large(gone.unwrap_err()), (17 << 20, 16 << 20));
         assert_eq!((count(&a, "messages_refused"), count(&a, "messages_too_large")), (1, 1));
     });
 }
@@ -70,7 +78,10 @@ fn messages_that_wait_for_a_connection_are_limited_in_bytes_of_the_whole_node() 
         cluster.cut(&a, &c);
         let [to_b, to_c] = [&b, &c].map(|node| name("nobody").at(node.name().clone()));
         assert_eq!(a.try_send(to_b, vec![0; 700]), Ok(()));
-        assert_eq!(a.try_send(to_c.clone(), vec![0; 700]), Err(SendError::Full));
+        assert_eq!(
+            a.try_send(to_c.clone(), vec![0; 700]),
+            Err(TrySendError::Full(Bytes::from(vec![0; 700])))
+        );
         assert_eq!(a.try_send(to_c, vec![0; 100]), Ok(()));
         assert_eq!(count(&a, "messages_refused"), 1);
     });

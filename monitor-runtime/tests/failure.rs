@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 
 use futures::FutureExt;
 use monitor_runtime::{
-    AliasMode, CallError, Connect, EndKind, NodesOptions, NotAlive,
+    AliasMode, Connect, EndKind, SendErrorKind, TrySendError,
     prelude::*,
     test_util::{Cluster, Join},
 };
@@ -65,7 +65,12 @@ impl WaitingFutures {
 
         assert_eq!(self.node.monitor(self.guarded.pid()).map(drop), Err(NotAlive.into()));
         assert_eq!(self.process.monitor(self.guarded.pid()), Err(NotAlive.into()));
-        assert_eq!(self.node.try_send(self.guarded.pid(), "x"), Err(NotAlive.into()));
+        let sent = self.node.try_send(self.guarded.pid(), "x");
+        let Err(TrySendError::Failed(error)) = sent else { panic!("{sent:?}") };
+        assert_eq!(
+            (error.kind(), error.clone().into_inner()),
+            (&SendErrorKind::NotAlive(NotAlive), "x".into())
+        );
         assert!(self.node.spawn(|_| async { Ok(()) }).is_err());
         assert!(self.node.nodes(Default::default()).is_empty());
         assert_eq!(self.node.inspect().sessions, []);
@@ -177,7 +182,8 @@ fn a_panic_while_a_call_waits_ends_the_call() {
     let _struck = panic_at("effect deliver down");
     let _ = a.monitor("nobody@a@test".parse::<Name>().unwrap());
     faults::clear();
-    assert_eq!(cluster.now_or_never(call).expect("the call ends"), Err(CallError::NotAlive(NotAlive)));
+    let ended = cluster.now_or_never(call).expect("the call ends");
+    assert_eq!(ended, Err(CallError::NotAlive(Target::from(server.pid()))));
     let options = MonitorOptions::new().alias(AliasMode::ReplyDemonitor);
     assert_eq!(client.monitor_with(server.pid(), options), Err(NotAlive.into()));
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Cluster, eventually, name, run};
-use monitor_runtime::{Config, DownSource, EndKind, Node, prelude::*};
+use monitor_runtime::{DownSource, EndKind, prelude::*};
 
 const KEEPS: fn(Config) -> Config = |config| config.max_history(4);
 

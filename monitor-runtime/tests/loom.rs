@@ -95,7 +95,7 @@ fn model(run: impl Fn() + Send + Sync + 'static) {
 struct Lane {
     claim: FlushClaim,
     flusher: Notify,
-    /// What was pushed and not written, and what was written.
+    /// The number of items pushed but not written, and the number of items written.
     outbox: Mutex<(u32, u32)>,
 }
 

@@ -4,13 +4,22 @@ mod common;
 
 use common::{Cluster, eventually, name, run};
 use futures::FutureExt;
-use monitor_runtime::{Config, DownReason, Event, NotAlive, Process, SendError};
+use monitor_runtime::{Bytes, SendErrorKind, TrySendError, prelude::*};
 
-async fn next_body(mailbox: &mut Process) -> Vec<u8> {
+async fn next_body(mailbox: &mut Process) -> Bytes {
     match mailbox.recv().await {
         Some(Event::Message(message)) => message.body,
         other => panic!("{other:?}"),
     }
+}
+
+/// The body of a message that was refused as too long, and the limit.
+fn too_large(sent: Result<(), TrySendError>) -> (Bytes, usize) {
+    let Err(TrySendError::Failed(error)) = sent else { panic!("{sent:?}") };
+    let &SendErrorKind::TooLarge { len, max } = error.kind() else { panic!("{error:?}") };
+    let body = error.into_inner();
+    assert_eq!(body.len(), len);
+    (body, max)
 }
 
 #[test]
@@ -30,11 +39,11 @@ fn messages_find_their_way_by_pid_and_by_name() {
             let mut received = Vec::new();
             for _ in 0..3 {
                 let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
-                received.push((message.from, String::from_utf8(message.body).unwrap()));
+                received.push((message.from, message.body));
             }
             let from = Some(sender.pid().clone());
             let expected = [(from.clone(), "by pid"), (from, "by name"), (None, "from nobody")];
-            assert_eq!(received, expected.map(|(from, body)| (from, body.to_owned())));
+            assert_eq!(received, expected.map(|(from, body)| (from, Bytes::from(body))));
         }
     });
 }
@@ -71,14 +80,12 @@ fn a_message_that_is_too_long_is_refused() {
         let a = cluster.node_with("a", |config: Config| config.max_message(1000)).await;
         let b = cluster.node("b").await;
         let receiver = b.process().unwrap();
-        assert_eq!(a.try_send(receiver.pid(), [0; 1001]), Err(SendError::TooLarge { len: 1001, max: 1000 }));
-        assert_eq!(a.try_send(receiver.pid(), [0; 1000]), Ok(()));
+        assert_eq!(too_large(a.try_send(receiver.pid(), vec![7; 1001])), (vec![7; 1001].into(), 1000));
+        assert_eq!(a.try_send(receiver.pid(), vec![0; 1000]), Ok(()));
 
         // Every length that is not refused must fit into a frame.
         let sender = cluster.node("c").await;
-        let Err(SendError::TooLarge { max, .. }) = sender.try_send(receiver.pid(), vec![0; 64 << 20]) else {
-            panic!()
-        };
+        let (_, max) = too_large(sender.try_send(receiver.pid(), vec![0; 64 << 20]));
         let mut receiver = receiver;
         assert_eq!(next_body(&mut receiver).await.len(), 1000);
         let longest = name(&"n".repeat(255));
@@ -103,9 +110,10 @@ fn the_longest_message_arrives_at_once_after_connecting_and_at_home() {
                 assert!(next_body(receiver).await == longest);
             }
         }
-        let long = Err(SendError::TooLarge { len: longest.len() + 1, max: longest.len() });
+        let too_long = Bytes::from(vec![7; longest.len() + 1]);
         for receiver in [&here, &there] {
-            assert_eq!(sender.try_send(receiver.pid(), vec![7; longest.len() + 1]), long);
+            let (body, max) = too_large(sender.try_send(receiver.pid(), too_long.clone()));
+            assert!(body == too_long && max == longest.len(), "{max}");
         }
     });
 }
@@ -121,7 +129,7 @@ fn a_full_mailbox_shows_what_is_missing_and_never_loses_a_down() {
         receiver.monitor(sender.pid()).unwrap();
         cluster.settle(&b, &a).await;
         for _ in 0..20 {
-            sender.try_send(receiver.pid(), [1; 1000]).unwrap();
+            sender.try_send(receiver.pid(), vec![1; 1000]).unwrap();
         }
         cluster.settle(&a, &b).await;
         drop(sender);
@@ -176,7 +184,7 @@ fn what_waits_for_a_connection_is_limited_and_the_patient_wait() {
             }
             assert!(sent < 1000, "there must be a limit");
         };
-        assert_eq!(refused, SendError::Full);
+        assert!(refused.is_full() && refused.into_inner() == body, "the body comes back");
         let mut patient = Box::pin(sender.send(receiver.pid(), body.clone()));
         assert!((&mut patient).now_or_never().is_none());
         cluster.heal(&a, &b);
@@ -198,10 +206,14 @@ fn a_peer_that_takes_nothing_fills_up_and_the_patient_wait() {
         cluster.freeze(&b);
         let body = vec![0; 512 * 1024];
         let mut sent = 0;
-        while sender.try_send(receiver.pid(), body.clone()) != Err(SendError::Full) {
-            sent += 1;
+        let refused = loop {
+            match sender.try_send(receiver.pid(), body.clone()) {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
             assert!(sent < 1000, "there must be a limit");
-        }
+        };
+        assert!(refused.is_full() && refused.into_inner() == body, "the body comes back");
         let mut patient = Box::pin(sender.send(receiver.pid(), body.clone()));
         assert!((&mut patient).now_or_never().is_none());
         cluster.thaw(&b);
@@ -218,6 +230,16 @@ fn nothing_is_sent_by_the_dead() {
         let a = Cluster::new().node("a").await;
         let receiver = a.process().unwrap();
         a.stop().await;
-        assert_eq!(a.try_send(receiver.pid(), "late"), Err(SendError::NotAlive(NotAlive)));
+        let sent = a.try_send(receiver.pid(), "late");
+        let Err(TrySendError::Failed(error)) = sent else { panic!("{sent:?}") };
+        assert_eq!(
+            (error.kind(), error.clone().into_inner()),
+            (&SendErrorKind::NotAlive(NotAlive), "late".into())
+        );
+        let error = receiver.send(receiver.pid(), "later").await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.clone().into_inner()),
+            (&SendErrorKind::NotAlive(NotAlive), "later".into())
+        );
     });
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use monitor_runtime::{
-    NodeDownSource, NodeName, NodeType, NodesMissed, NodesOptions, TryRecvError,
+    NodeDownSource, NodeType, NodesMissed, TryRecvError,
     prelude::*,
     test_util::{Cluster, Join},
 };
@@ -38,8 +38,8 @@ impl View {
     fn apply(&mut self, event: &Event) {
         match event {
             Event::NodeUp(up) => {
-                let new = self.0.entry(up.options).or_default().insert(up.node.name.clone());
-                assert!(new, "{} was up", up.node.name);
+                let new = self.0.entry(up.options).or_default().insert(up.name.clone());
+                assert!(new, "{} was up", up.name);
             }
             Event::NodeDown(down) => {
                 let NodeDownSource::MonitorNodes(options) = down.source else { panic!("{down}") };
@@ -55,7 +55,7 @@ impl View {
 }
 
 fn names(missed: &NodesMissed) -> BTreeSet<NodeName> {
-    missed.up.iter().map(|info| info.node.name.clone()).collect()
+    missed.up.iter().map(|info| info.name.clone()).collect()
 }
 
 impl World {
@@ -82,7 +82,7 @@ impl World {
         self.cluster.settle();
     }
 
-    fn send(&self, peer: usize, body: &str) {
+    fn send(&self, peer: usize, body: &'static str) {
         self.peers[peer].try_send(self.watcher.pid(), body).unwrap();
         self.cluster.settle();
     }
@@ -100,7 +100,7 @@ impl World {
         };
         self.view.apply(&event);
         Some(match event {
-            Event::NodeUp(up) => format!("{} up {}", of(up.options), up.node.name),
+            Event::NodeUp(up) => format!("{} up {}", of(up.options), up.name),
             Event::NodeDown(down) => match down.source {
                 NodeDownSource::MonitorNodes(options) => format!("{} down {}", of(options), down.name),
                 other => panic!("{other:?}"),
@@ -109,7 +109,7 @@ impl World {
                 let up: Vec<_> = names(&missed).iter().map(ToString::to_string).collect();
                 format!("{} missed {}, up: {}", of(missed.options), missed.count, up.join(" "))
             }
-            Event::Message(message) => String::from_utf8(message.body).unwrap(),
+            Event::Message(message) => String::from_utf8(message.body.into()).unwrap(),
             other => panic!("{other:?}"),
         })
     }
@@ -136,15 +136,15 @@ fn one_notice_a_subscription_stands_for_the_events_that_did_not_fit_and_then_it_
     let mut world = World::new();
     world.connect(0);
     world.connect(1);
-    world.try_send(1, "before");
+    world.send(1, "before");
     assert_eq!(world.missed_events(), 0);
     // The limit is reached: from here on events are missing.
     world.connect(2);
-    world.try_send(2, "between");
+    world.send(2, "between");
     world.sever(0);
     world.connect(3);
     world.sever(2);
-    world.try_send(3, "after");
+    world.send(3, "after");
     assert_eq!(world.missed_events(), 8);
 
     let events = world.read_all();
@@ -217,7 +217,7 @@ fn whenever_it_reads_ups_and_downs_of_a_node_alternate_and_end_with_the_truth() 
             }
         }
         world.read_all();
-        let up: Vec<_> = world.a.nodes(NodeType::All).into_iter().map(|info| info.node.name).collect();
+        let up: Vec<_> = world.a.nodes(NodeType::All).into_iter().map(|info| info.name).collect();
         assert_eq!([world.view.up(PLAIN), world.view.up(REASON)], [up.clone(), up], "seed {seed}");
         missed += world.missed_events();
     }

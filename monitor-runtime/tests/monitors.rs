@@ -4,7 +4,7 @@ mod common;
 
 use common::{Cluster, eventually, run};
 use futures::StreamExt;
-use monitor_runtime::{Demonitor, MonitorOptions, TryRecvError, prelude::*};
+use monitor_runtime::{Demonitored, TryRecvError, prelude::*};
 
 const KILLED: DownReason = DownReason::Exit(ExitReason::Killed);
 const NORMAL: DownReason = DownReason::Exit(ExitReason::Normal);
@@ -48,13 +48,15 @@ fn of_many_that_fired_each_can_be_flushed_until_it_is_received() {
                 1 => {
                     let left: Vec<_> = watcher.monitors().into_iter().map(|(monitor, _)| monitor).collect();
                     assert_eq!(left, monitors[index..], "what waits is listed");
-                    let was_active = watcher.demonitor_flush(monitor);
-                    assert!(!was_active.unwrap(), "it had fired");
+                    assert_eq!(watcher.demonitor_flush(monitor), Ok(Demonitored::Fired));
+                    assert_eq!(watcher.demonitor_flush(monitor), Ok(Demonitored::Unknown), "it is gone");
                 }
                 // Without a flush it stays.
                 _ => {
-                    assert!(!watcher.demonitor(monitor).unwrap());
+                    assert_eq!(watcher.demonitor(monitor), Ok(Demonitored::Fired));
+                    assert_eq!(watcher.demonitor(monitor), Ok(Demonitored::Fired), "its Down is unread");
                     received.push(common::next_down(&mut watcher).await.monitor);
+                    assert_eq!(watcher.demonitor(monitor), Ok(Demonitored::Unknown));
                 }
             }
         }
@@ -72,7 +74,7 @@ fn a_mailbox_that_is_flushed_again_and_again_stays_small() {
         let gone = a.process().unwrap().pid().clone();
         for _ in 0..10_000 {
             let monitor = watcher.monitor(&gone).unwrap();
-            watcher.demonitor_flush(&monitor).unwrap();
+            assert_eq!(watcher.demonitor_flush(&monitor), Ok(Demonitored::Fired));
         }
         assert_eq!(a.stats().fired, 0);
         let inspect = a.inspect();
@@ -82,7 +84,7 @@ fn a_mailbox_that_is_flushed_again_and_again_stays_small() {
         let mut set = a.monitor_set();
         for _ in 0..10_000 {
             let monitor = set.monitor(&gone).unwrap();
-            assert!(!set.demonitor(&monitor));
+            assert_eq!(set.demonitor(&monitor), Demonitored::Fired);
         }
         assert!(set.is_empty());
     });
@@ -148,8 +150,8 @@ fn a_set_gives_every_down_once() {
         let monitors: Vec<_> = targets.iter().map(|target| set.monitor(target.pid()).unwrap()).collect();
         assert_eq!(set.len(), 100);
         for monitor in &monitors[..10] {
-            assert!(set.remove(monitor));
-            assert!(!set.remove(monitor));
+            assert_eq!(set.demonitor(monitor), Demonitored::Active);
+            assert_eq!(set.demonitor(monitor), Demonitored::Unknown);
         }
         drop(targets);
         let downs: Vec<_> = set.by_ref().collect().await;
@@ -160,7 +162,7 @@ fn a_set_gives_every_down_once() {
         let monitors: Vec<_> = (0..100).map(|_| set.monitor(&gone).unwrap()).collect();
         assert_eq!(set.next().await.map(|down| down.monitor).as_ref(), Some(&monitors[0]));
         for (index, monitor) in monitors.iter().enumerate().skip(1) {
-            assert!(!set.remove(monitor), "it had fired");
+            assert_eq!(set.demonitor(monitor), Demonitored::Fired);
             assert_eq!(set.len(), 99 - index);
         }
         assert_eq!(set.next().await, None);

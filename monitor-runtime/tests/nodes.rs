@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Cluster, next_down, next_node_down, next_node_up, run};
-use monitor_runtime::{Connect, EndKind, NodeDownSource, NodeType, NodesOptions, TryRecvError, prelude::*};
+use monitor_runtime::{Connect, EndKind, NodeDownSource, NodeType, TryRecvError, prelude::*};
 
 const REASON: NodesOptions = NodesOptions::new().nodedown_reason(true);
 
@@ -16,12 +16,14 @@ fn subscribing_tells_who_is_up_and_then_what_follows() {
         let mut watcher = a.process().unwrap();
         let up = watcher.monitor_nodes(REASON).unwrap();
         assert_eq!(up, a.nodes(NodeType::All));
-        assert_eq!(up.iter().map(|info| &info.node).collect::<Vec<_>>(), [c.id()]);
+        let named: Vec<_> = up.iter().map(|info| (&info.name, &info.node)).collect();
+        assert_eq!(named, [(c.name(), c.id())]);
 
         a.connect(b.name()).unwrap();
         let node_up = next_node_up(&mut watcher).await;
-        assert_eq!((&node_up.node, node_up.hidden, node_up.options), (b.id(), false, REASON));
-        let names: Vec<_> = a.nodes(NodeType::All).into_iter().map(|info| info.node.name).collect();
+        assert_eq!((&node_up.name, &node_up.node), (b.name(), b.id()));
+        assert_eq!((node_up.hidden, node_up.options), (false, REASON));
+        let names: Vec<_> = a.nodes(NodeType::All).into_iter().map(|info| info.name).collect();
         assert_eq!(names, [b.name().clone(), c.name().clone()], "sorted, and without the own node");
 
         b.stop().await;

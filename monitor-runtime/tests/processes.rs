@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use common::{Cluster, name, panic_quietly, run};
+use common::{Cluster, panic_quietly, run};
 use futures::channel::oneshot;
 use monitor_runtime::{RegisterError, prelude::*};
 
@@ -190,7 +190,7 @@ fn a_killed_guard_receives_what_waits_and_dies_of_it() {
         a.try_send(process.pid(), "before").unwrap();
         assert!(a.kill(process.pid()).unwrap());
         a.try_send(process.pid(), "after").unwrap();
-        assert!(matches!(process.recv().await, Some(Event::Message(message)) if message.body == b"before"));
+        assert!(matches!(process.recv().await, Some(Event::Message(message)) if message.body == "before"));
         assert_eq!(process.recv().await, None);
         assert!(a.is_process_alive(process.pid()), "it is its guard's to drop");
         process.exit(ExitReason::Normal);
@@ -217,22 +217,22 @@ fn a_name_has_one_holder() {
         let cluster = Cluster::new();
         let a = cluster.node("a").await;
         let (one, two) = (a.process().unwrap(), a.process().unwrap());
-        one.register(name("jobs")).unwrap();
-        one.register(name("jobs")).unwrap();
-        assert_eq!(two.register(name("jobs")), Err(RegisterError::NameTaken(one.pid().clone())));
-        assert_eq!(a.whereis(&name("jobs")), Some(one.pid().clone()));
+        one.register("jobs").unwrap();
+        one.register("jobs").unwrap();
+        assert_eq!(two.register("jobs"), Err(RegisterError::NameTaken(one.pid().clone())));
+        assert_eq!(a.whereis("jobs"), Some(one.pid().clone()));
 
-        assert!(a.unregister(&name("jobs")).unwrap());
-        assert!(!a.unregister(&name("jobs")).unwrap());
-        assert_eq!(a.whereis(&name("jobs")), None);
-        two.register(name("jobs")).unwrap();
+        assert!(a.unregister("jobs").unwrap());
+        assert!(!a.unregister("jobs").unwrap());
+        assert_eq!(a.whereis("jobs"), None);
+        two.register("jobs").unwrap();
 
         let b = cluster.node("b").await;
         let elsewhere = b.process().unwrap();
-        assert_eq!(a.register(name("other"), elsewhere.pid()), Err(RegisterError::NoProc));
+        assert_eq!(a.register("other", elsewhere.pid()), Err(RegisterError::NoProc));
         let gone = one.pid().clone();
         drop(one);
-        assert_eq!(a.register(name("other"), &gone), Err(RegisterError::NoProc));
+        assert_eq!(a.register("other", &gone), Err(RegisterError::NoProc));
     });
 }
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 use common::run;
-use monitor_runtime::{EndKind, Heartbeat, NodeSpec, Secret, StartError, TcpStartError, prelude::*};
+use monitor_runtime::{EndKind, Heartbeat, NodeSpec, StartError, TcpStartError, prelude::*};
 use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 
 /// A value of one setting.
@@ -108,8 +108,9 @@ fn values() -> Vec<Value> {
 
 fn config(label: &str, secret: &Secret, set: &[Value]) -> Config {
     let Heartbeat { interval, timeout } = Heartbeat::normal();
-    let name = format!("{label}@127.0.0.1").parse().unwrap();
-    let config = Config::new(name).listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone());
+    let config = Config::new(format!("{label}@127.0.0.1"))
+        .listen("127.0.0.1:0".parse().unwrap())
+        .secret(secret.clone());
     set.iter().fold(config.heartbeat(interval, timeout), |config, value| (value.set)(config))
 }
 

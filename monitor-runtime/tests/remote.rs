@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Cluster, eventually, expect_exit, expect_no_connection, panic_quietly, run};
 use futures::{FutureExt, StreamExt, channel::oneshot};
-use monitor_runtime::{Config, Connect, EndKind, MonitorOptions, NodeType, prelude::*};
+use monitor_runtime::{Connect, EndKind, NodeType, prelude::*};
 
 #[test]
 fn the_reason_arrives_as_the_process_ended() {

@@ -15,7 +15,7 @@ fn config() -> Config {
     Config::new("a@local")
 }
 
-async fn start(config: Config) -> Result<Node, StartError> {
+fn start(config: Config) -> Result<Node, StartError> {
     Node::with_service(config, Alone::new("a@local", Capabilities::FULL))
 }
 
@@ -32,12 +32,12 @@ fn a_limit_that_nothing_can_keep_is_refused_by_its_name() {
     ];
     run(async {
         for (name, set) in fields {
-            let error = start(set(config(), 0)).await.unwrap_err();
+            let error = start(set(config(), 0)).unwrap_err();
             assert_eq!(error.to_string(), format!("{name}: is 0; at least 1 is needed"));
             let StartError::Field { field, .. } = error else { panic!("{error:?}") };
             assert_eq!(field, name);
-            assert!(start(set(config(), 1)).await.is_ok(), "{name}");
-            assert!(start(set(config(), usize::MAX)).await.is_ok(), "{name}");
+            assert!(start(set(config(), 1)).is_ok(), "{name}");
+            assert!(start(set(config(), usize::MAX)).is_ok(), "{name}");
         }
     });
 }
@@ -51,7 +51,7 @@ fn what_may_be_zero_or_endless_may() {
             config().stop_timeout(Duration::ZERO),
             config().stop_timeout(Duration::MAX),
         ] {
-            let node = start(config).await.unwrap();
+            let node = start(config).unwrap();
             node.stop().await;
         }
     });
@@ -60,7 +60,7 @@ fn what_may_be_zero_or_endless_may() {
 #[test]
 fn a_mailbox_of_no_bytes_takes_no_message() {
     run(async {
-        let node = start(config().max_mailbox_bytes(0)).await.unwrap();
+        let node = start(config().max_mailbox_bytes(0)).unwrap();
         let mut process = node.process().unwrap();
         process.try_send(process.pid(), "").unwrap();
         assert_eq!(process.recv().await, Some(Event::Missed(1)));
@@ -83,7 +83,7 @@ fn a_service_of_another_node_is_refused() {
 fn settings_of_another_node_are_refused_before_anything_listens() {
     run(async {
         let mut config = Config::new("a@127.0.0.1:1");
-        config = config.tcp(|_| TcpConfig::new("b@127.0.0.1:1"));
+        config = config.tcp(|_| TcpConfig::new("b@127.0.0.1:1".parse().unwrap()));
         let error = Node::start(config.clone()).await.unwrap_err();
         assert!(matches!(error, StartError::Field { field: "tcp", .. }), "{error:?}");
         assert!(error.to_string().starts_with("tcp: is of another node; change the settings"), "{error}");

@@ -10,8 +10,8 @@ use std::{
 use common::{Cluster, eventually, expect_no_connection, name, next_down, next_node_down, run};
 use futures::FutureExt;
 use monitor_runtime::{
-    Config, ConnectError, EndKind, MonitorError, NodeType, NodesOptions, NotAlive, RegisterError, SendError,
-    prelude::*, test_util::run_all_on,
+    ConnectError, EndKind, MonitorError, NodeType, RegisterError, SendErrorKind, TrySendError, prelude::*,
+    test_util::run_all_on,
 };
 
 #[test]
@@ -99,18 +99,36 @@ fn m05_a_stopped_node_begins_nothing() {
         assert_eq!(a.spawn(|_mailbox| async { Ok(()) }).unwrap_err(), NotAlive);
         assert_eq!(a.process().unwrap_err(), NotAlive);
         assert_eq!(a.monitor(target.pid()).unwrap_err(), MonitorError::NotAlive(NotAlive));
-        assert_eq!(a.monitor_set().unwrap_err(), MonitorError::NotAlive(NotAlive));
-        assert_eq!(a.register(name("x"), process.pid()), Err(RegisterError::NotAlive(NotAlive)));
-        assert_eq!(a.unregister(&name("x")), Err(NotAlive));
+        assert_eq!(a.monitor_set().monitor(target.pid()), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(a.register("x", process.pid()), Err(RegisterError::NotAlive(NotAlive)));
+        assert_eq!(a.unregister("x"), Err(NotAlive));
         assert_eq!(a.kill(process.pid()), Err(NotAlive));
         assert_eq!(a.connect(b.name()), Err(ConnectError::NotAlive(NotAlive)));
         assert_eq!(a.disconnect(b.name()), Err(ConnectError::NotAlive(NotAlive)));
-        assert_eq!(a.try_send(target.pid(), "x"), Err(SendError::NotAlive(NotAlive)));
+        let sent = a.try_send(target.pid(), "x");
+        let Err(TrySendError::Failed(error)) = sent else { panic!("{sent:?}") };
+        assert_eq!(
+            (error.kind(), error.clone().into_inner()),
+            (&SendErrorKind::NotAlive(NotAlive), "x".into())
+        );
+        let error = a.send(target.pid(), "x").await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.clone().into_inner()),
+            (&SendErrorKind::NotAlive(NotAlive), "x".into())
+        );
+        let not_alive = CallError::NotAlive(Target::from(target.pid()));
+        assert_eq!(a.call(target.pid(), "x").await, Err(not_alive.clone()));
         assert_eq!(process.monitor(target.pid()), Err(MonitorError::NotAlive(NotAlive)));
-        assert_eq!(process.demonitor(&monitor), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(process.demonitor(&monitor), Err(NotAlive));
+        assert_eq!(process.demonitor_flush(&monitor), Err(NotAlive));
         assert_eq!(process.monitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(process.monitor_nodes(NodesOptions::new()), Err(MonitorError::NotAlive(NotAlive)));
-        assert_eq!(process.send(target.pid(), "x").await, Err(SendError::NotAlive(NotAlive)));
+        let error = process.send(target.pid(), "x").await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.clone().into_inner()),
+            (&SendErrorKind::NotAlive(NotAlive), "x".into())
+        );
+        assert_eq!(process.call(target.pid(), "x").await, Err(not_alive));
         assert!(matches!(process.recv().await, Some(Event::Down(_))));
         assert_eq!(process.recv().await, None);
     });

@@ -9,13 +9,12 @@ use std::{sync::Arc, time::Duration};
 use common::{eventually, run};
 use futures::StreamExt;
 use monitor_runtime::{
-    EndKind, NodeSpec, NodeType, Secret, SendError, SendOptions, StartError, TcpStartError, prelude::*,
-    test_util::run_all_on,
+    EndKind, Envelope, NodeSpec, NodeType, SendErrorKind, StartError, TcpStartError, TrySendError,
+    prelude::*, test_util::run_all_on,
 };
 
 fn config(label: &str, secret: &Secret) -> Config {
-    let name = format!("{label}@127.0.0.1").parse().unwrap();
-    Config::new(name).listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone())
+    Config::new(format!("{label}@127.0.0.1")).listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone())
 }
 
 async fn node(label: &str, secret: &Secret) -> Node {
@@ -80,16 +79,16 @@ fn after_a_disconnect_with_channels_neither_node_lists_the_other() {
         let secret = Secret::generate();
         let hour = Duration::from_secs(3600);
         let start = |label| {
-            let config = config(label, &secret).channels(["bulk".parse().unwrap()]);
+            let config = config(label, &secret).channels(["bulk"]);
             Node::start(config.heartbeat(hour, 2 * hour))
         };
         let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
         a.connect(spec(&b)).unwrap();
         let mut receiver = b.process().unwrap();
         let sender = a.process().unwrap();
-        let bulk = SendOptions::new().channel(a.channel("bulk").unwrap());
-        sender.try_send(receiver.pid(), OPTIONS("hello", bulk)).unwrap();
-        assert!(matches!(receiver.recv().await, Some(Event::Message(message)) if message.body == b"hello"));
+        let bulk = a.channel("bulk").unwrap();
+        sender.try_send(receiver.pid(), Envelope::new("hello").channel(bulk)).unwrap();
+        assert!(matches!(receiver.recv().await, Some(Event::Message(message)) if message.body == "hello"));
         a.disconnect(b.name()).unwrap();
         let none = |node: &Node| node.nodes(NodeType::All).is_empty();
         eventually("both nodes have seen the end", || none(&a) && none(&b)).await;
@@ -154,10 +153,10 @@ fn a_message_is_no_longer_than_its_receivers_node_takes() {
         a.connect(spec(&b)).unwrap();
         eventually("they are connected", || !a.nodes(NodeType::All).is_empty()).await;
         let mut receiver = b.process().unwrap();
-        let Err(SendError::TooLarge { len: 200_000, max }) = a.try_send(receiver.pid(), vec![1; 200_000])
-        else {
-            panic!("it must be refused")
-        };
+        let refused = a.try_send(receiver.pid(), vec![1; 200_000]);
+        let Err(TrySendError::Failed(error)) = refused else { panic!("{refused:?}") };
+        let &SendErrorKind::TooLarge { len: 200_000, max } = error.kind() else { panic!("{error:?}") };
+        assert_eq!(error.into_inner(), vec![1; 200_000], "the body comes back");
         a.try_send(receiver.pid(), vec![1; max]).unwrap();
         let Some(Event::Message(message)) = receiver.recv().await else { panic!("a message") };
         assert_eq!(message.body.len(), max);

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{alias_attack, bare::BarePeer, eventually, run};
-use monitor_runtime::{AliasMode, Incarnation, NodeSpec, Secret, TcpConfig, Tls, prelude::*};
+use monitor_runtime::{AliasMode, Incarnation, NodeSpec, TcpConfig, Tls, prelude::*};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use transport_tcp::TcpTransport;
 
@@ -35,8 +35,7 @@ impl Authority {
 }
 
 fn config(label: &str, tls: Tls) -> Config {
-    let name = format!("{label}@obit.test").parse().unwrap();
-    Config::new(name).listen("127.0.0.1:0".parse().unwrap()).tls(tls)
+    Config::new(format!("{label}@obit.test")).listen("127.0.0.1:0".parse().unwrap()).tls(tls)
 }
 
 /// The node, and the address on which it listens.
@@ -69,7 +68,7 @@ fn an_alias_cannot_be_guessed_by_a_peer_with_a_certificate_and_the_secret() {
         let b = Node::start(config("b")).await.unwrap();
         let mut server = b.process().unwrap();
         a.connect(at(&b)).unwrap();
-        let attacker = TcpConfig::new("mallory@obit.test")
+        let attacker = TcpConfig::new("mallory@obit.test".parse().unwrap())
             .listen("127.0.0.1:0".parse().unwrap())
             .tls(cluster.issue("mallory"))
             .secret(secret.clone());

@@ -6,7 +6,10 @@ mod common;
 use std::fmt::Debug;
 
 use common::{Cluster, eventually, name, next_node_down, next_node_up, run};
-use monitor_runtime::{MonitorOptions, PastDown, StartError, prelude::*};
+use monitor_runtime::{
+    Call, ConnectError, DecodeError, Envelope, NodeDown, NodeInfo, NodeUp, PastDown, SendError, StartError,
+    TrySendError, TypedCall, prelude::*,
+};
 use serde_json::json;
 
 fn send<T: Send + Debug + 'static>() {}
@@ -18,17 +21,33 @@ fn handles_go_to_other_threads() {
     send_and_sync::<Node>();
     send_and_sync::<Config>();
     send_and_sync::<Process>();
-    send_and_sync::<Process>();
+    // An address can be shared, whatever its messages are.
+    send_and_sync::<Addr<std::rc::Rc<()>>>();
+    send::<Call>();
+    send::<TypedCall<std::rc::Rc<()>>>();
+    send_and_sync::<Envelope>();
+    send_and_sync::<Postcard<u8>>();
+    send_and_sync::<NodeUp>();
+    send_and_sync::<NodeDown>();
+    send_and_sync::<NodeInfo>();
+    send_and_sync::<SendError>();
+    send_and_sync::<TrySendError>();
+    send_and_sync::<DecodeError>();
+    send_and_sync::<ConnectError>();
     send_and_sync::<Monitor>();
     send_and_sync::<MonitorSet>();
     send_and_sync::<Event>();
     send_and_sync::<Down>();
     send_and_sync::<CallError>();
+    send_and_sync::<SendError>();
+    send_and_sync::<TrySendError>();
     send_and_sync::<StartError>();
     #[cfg(all(feature = "control", unix))]
     send_and_sync::<monitor_runtime::control::Served>();
     #[cfg(feature = "metrics")]
     send_and_sync::<monitor_runtime::metrics::Recording>();
+    send::<Call>();
+    send::<TypedCall<String>>();
     send::<monitor_runtime::test_util::Cluster>();
 }
 
@@ -54,9 +73,14 @@ fn what_is_told_can_be_written_as_json() {
         assert_eq!(serde_json::to_value(past).unwrap()[0]["down"], down);
 
         let up = next_node_up(&mut watcher).await;
-        assert_eq!(serde_json::to_value(up).unwrap()["node"]["name"], "b@local");
+        let node = json!({"name": "b@local", "incarnation": b.id().incarnation.to_string()});
+        let json = serde_json::to_value(&up).unwrap();
+        assert_eq!((&json["name"], &json["node"]), (&json!("b@local"), &node));
+        let info = serde_json::to_value(a.nodes(Default::default())).unwrap();
+        assert_eq!((&info[0]["name"], &info[0]["node"]), (&json!("b@local"), &node));
         b.stop().await;
         let down = serde_json::to_value(next_node_down(&mut watcher).await).unwrap();
+        assert_eq!((&down["name"], &down["node"]), (&json!("b@local"), &node));
         assert_eq!(down["end"], json!({"kind": "Left", "silent_ms": null}));
         assert_eq!(down["source"]["MonitorNodes"]["node_type"], "All");
     });

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Cluster, eventually, run};
-use monitor_runtime::{Node, SendError, TryRecvError, prelude::*};
+use monitor_runtime::{SendErrorKind, TryRecvError, TrySendError, prelude::*};
 use serde::{Deserialize, Serialize, Serializer};
 
 const LONG: Duration = Duration::from_secs(100);
@@ -27,6 +27,11 @@ async fn two() -> (Cluster, Node, Node) {
     (cluster, a, b)
 }
 
+/// The next event, whose message is a job.
+async fn next(process: &mut Process) -> Event<Job> {
+    process.recv().await.expect("the process lives").decode()
+}
+
 #[test]
 fn a_value_arrives_as_it_was_sent() {
     run(async {
@@ -40,11 +45,11 @@ fn a_value_arrives_as_it_was_sent() {
                 sender.send(&pid, Postcard(&job)).await.unwrap();
                 a.try_send(&pid, Postcard(&job)).unwrap();
                 for from in [Some(sender.pid()), Some(sender.pid()), None] {
-                    let Some(Ok(Event::Message(message))) = receiver.recv_as::<Job>().await else { panic!() };
+                    let Event::Message(message) = next(&mut receiver).await else { panic!() };
                     assert_eq!((message.from.as_ref(), &message.body), (from, &job));
                 }
             }
-            assert_eq!(receiver.try_recv_as::<Job>(), Err(TryRecvError::Empty));
+            assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
         }
     });
 }
@@ -66,7 +71,7 @@ fn what_is_of_another_type_is_not_lost() {
         drop(sender);
 
         for body in no_job {
-            let Some(Err(error)) = receiver.recv_as::<Job>().await else { panic!("{body:?} is a job") };
+            let Event::Malformed(error) = next(&mut receiver).await else { panic!("{body:?} is a job") };
             assert_eq!((error.message().from.as_ref(), &*error.message().body), (Some(&me), body));
             let said = error.to_string();
             assert!(
@@ -76,45 +81,17 @@ fn what_is_of_another_type_is_not_lost() {
                 )),
                 "{said}"
             );
-            // It can be decoded as another type.
+            // A second decoding leaves it alone; it can be decoded as another type.
+            let Event::Malformed(error) = Event::Malformed(error).decode::<()>() else { panic!() };
             let raw = error.into_message();
             assert_eq!(raw.body, body);
             assert_eq!(raw.decode::<()>().is_ok(), body.is_empty());
         }
         // The valid message behind them, and the notice behind that, arrive as usual.
-        let Some(Ok(Event::Message(message))) = receiver.recv_as::<Job>().await else { panic!() };
+        let Event::Message(message) = next(&mut receiver).await else { panic!() };
         assert_eq!(message.body, Job::Stop);
-        let Some(Ok(Event::Down(down))) = receiver.recv_as::<Job>().await else { panic!() };
+        let Event::Down(down) = next(&mut receiver).await else { panic!() };
         assert_eq!((down.monitor, down.reason), (monitor, DownReason::Exit(ExitReason::Normal)));
-    });
-}
-
-#[test]
-fn a_call_with_values_gives_a_value_or_the_reply_as_it_came() {
-    run(async {
-        let (_cluster, a, b) = two().await;
-        let caller = a.process().unwrap();
-        let server = b.spawn(|mut mailbox| async move {
-            while let Some(Ok(Event::Message(request))) = mailbox.recv_as::<Job>().await {
-                match &request.body {
-                    Job::Resize { width, height } => mailbox.reply(&request, Postcard(&(width * height)))?,
-                    Job::Rename(name) => mailbox.reply(&request, Postcard(name))?,
-                    Job::Stop => break,
-                };
-            }
-            Ok(())
-        });
-        let server = server.unwrap();
-        let [resize, rename, stop] = jobs();
-        assert_eq!(caller.call_as(&server, &resize, LONG).await, Ok(640 * 480_u32));
-        assert_eq!(a.call_as(&server, &rename, LONG).await, Ok("α".to_owned()));
-        let wrong = caller.call_as::<bool>(&server, &rename, LONG).await;
-        let Err(CallError::Reply(error)) = wrong else { panic!("{wrong:?}") };
-        assert_eq!(error.into_message().decode::<String>().unwrap().body, "α");
-        let none = caller.call_as::<()>(&server, &stop, LONG).await;
-        let Err(CallError::Down(down)) = none else { panic!("{none:?}") };
-        assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
-        assert_eq!((down.target, down.incarnation), (Target::from(&server), Some(b.id().incarnation)));
     });
 }
 
@@ -134,13 +111,21 @@ fn what_cannot_be_written_is_not_sent() {
         let sender = a.process().unwrap();
         let mut receiver = b.process().unwrap();
         let pid = receiver.pid().clone();
-        assert_eq!(sender.try_send(&pid, Postcard(&Unwritable)), Err(SendError::NotEncoded));
-        assert_eq!(sender.send(&pid, Postcard(&Unwritable)).await, Err(SendError::NotEncoded));
-        let called = sender.call_as::<()>(&pid, &Unwritable, LONG).await;
-        assert_eq!(called, Err(CallError::NotSent(SendError::NotEncoded)));
+        let address: Addr<Unwritable> = sender.addr(&pid).unwrap();
+        for sent in [sender.try_send(&pid, Postcard(&Unwritable)), address.try_send(Unwritable)] {
+            let Err(TrySendError::Failed(error)) = sent else { panic!("{sent:?}") };
+            assert_eq!((error.kind(), error.clone().into_inner().len()), (&SendErrorKind::NotEncoded, 0));
+        }
+        for sent in [sender.send(&pid, Postcard(Unwritable)).await, address.send(&Unwritable).await] {
+            assert_eq!(sent.map_err(|error| error.kind().clone()), Err(SendErrorKind::NotEncoded));
+        }
+        let not_sent = CallError::NotSent { target: (&pid).into(), source: SendErrorKind::NotEncoded };
+        assert_eq!(sender.call(&pid, Postcard(Unwritable)).await, Err(not_sent.clone()));
+        assert_eq!(address.call::<()>(Unwritable).await, Err(not_sent));
+        assert_eq!(a.stats().monitors, 0, "the target was not monitored");
         sender.try_send(&pid, "the end").unwrap();
         let Some(Event::Message(message)) = receiver.recv().await else { panic!() };
-        assert_eq!(message.body, b"the end");
+        assert_eq!(message.body, "the end");
     });
 }
 
@@ -149,13 +134,15 @@ fn why_a_call_has_no_reply_can_be_read() {
     run(async {
         let (_cluster, a, _) = two().await;
         let nobody = a.process().unwrap().pid().clone();
-        let error = a.call(nobody, "hello").timeout(LONG).await.unwrap_err();
-        assert_eq!(error.to_string(), "no reply: no such process");
+        let error = a.call(&nobody, "hello").timeout(LONG).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("call to {nobody}: no reply: no such process"));
     });
-    assert_eq!(CallError::Timeout(Duration::from_millis(1500)).to_string(), "no reply within 1.5s");
-    let monitor = "partisan:ref:b@local:8c21:0.1".parse().unwrap();
-    let target = "worker@a@local".parse().unwrap();
+    let target: Target = "worker@a@local".parse().unwrap();
+    let timeout = CallError::Timeout { target: target.clone(), after: Duration::from_millis(1500) };
+    assert_eq!(timeout.to_string(), "call to worker@a@local: no reply within 1.5s");
+    let monitor = "partisan:ref:b@local:0000000000008c21:0.1".parse().unwrap();
     let mut down = Down::new(monitor, target, DownReason::Exit(ExitReason::panicked("oh")));
     down.reason_was_cut = true;
-    assert_eq!(CallError::Down(Box::new(down)).to_string(), "no reply: exit: panicked: oh (reason cut)");
+    let text = "call to worker@a@local: no reply: exit: panicked: oh (reason cut)";
+    assert_eq!(CallError::Down(Box::new(down)).to_string(), text);
 }

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use monitor_runtime::{Config, prelude::*, test_util::run_all_on};
+use monitor_runtime::{prelude::*, test_util::run_all_on};
 use peer_service::memory::Network;
 use smol::Executor;
 

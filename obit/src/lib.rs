@@ -25,9 +25,9 @@
 //!             mailbox.recv().await; // its work: to wait for one message
 //!             Ok(()) // reported as `normal`; an error or a panic would be reported instead
 //!         })?;
-//!         node.register("worker".parse()?, &worker)?;
+//!         node.register("worker", &worker)?;
 //!
-//!         let monitor = node.monitor("worker@a@127.0.0.1".parse::<Name>()?)?; // returns at once
+//!         let monitor = node.monitor("worker@a@127.0.0.1")?; // returns at once
 //!         node.try_send(&worker, "please end")?;
 //!         let down = monitor.await; // returns exactly once
 //!         println!("{down}"); // worker@a@127.0.0.1 is gone: exit: normal

@@ -16,7 +16,7 @@ use crate::frame::{Channels, FrameBuf, FrameMeta};
 /// Starts a background task: a service runs its own loops on its user's executor.
 pub type Spawner = Arc<dyn Fn(BoxFuture<'static, ()>) + Send + Sync>;
 
-/// The capabilities of a service. A call that needs more returns `NotImplemented`.
+/// The capabilities of a service. A call that needs more returns `Unsupported`.
 ///
 /// ```
 /// # use peer_service::Capabilities;

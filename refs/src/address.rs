@@ -77,7 +77,7 @@ impl fmt::Debug for Address {
 /// assert_eq!(spec.addresses()[1].port(), 7001);
 /// # Ok::<(), refs::ParseError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeSpec {
     name: NodeName,
     addresses: Vec<Address>,

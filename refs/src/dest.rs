@@ -1,6 +1,6 @@
 //! Destinations of messages.
 
-use core::str::FromStr;
+use core::{fmt, str::FromStr};
 
 use crate::{
     error::ParseError,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The receiver of a message.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Dest {
     /// Exactly this process.
     Pid(Pid),
@@ -55,6 +55,18 @@ dest_from! {
         Target::Name(name) => Dest::Name(name),
     },
     &Target => |target| target.clone().into(),
+}
+
+/// The text that [`FromStr`] reads.
+impl fmt::Display for Dest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dest::Pid(pid) => pid.fmt(f),
+            // As a target: a name that begins like a reference has the text of a reference.
+            Dest::Name(name) => Target::from(name).fmt(f),
+            Dest::Alias(monitor) => monitor.fmt(f),
+        }
+    }
 }
 
 /// Reads the text of a pid, of a name, or of a monitor reference that is an alias.

@@ -23,7 +23,7 @@ pub struct ParseError {
     /// The offset of the first offending byte, counted from the start of the text that was passed
     /// in.
     pub at: usize,
-    /// What [`ParseError::of_text`] keeps.
+    /// The text that [`ParseError::of_text`] keeps.
     text: Option<Box<str>>,
 }
 

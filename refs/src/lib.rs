@@ -38,6 +38,7 @@
 //! | the binary form | `binary` |
 //! | [`ParseError`] | `error` |
 //! | [`Printable`] | `printable` |
+//! | the numbers of frames | [`varint`] |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_debug_implementations)]
@@ -64,6 +65,7 @@ mod resolve;
 mod serial;
 mod session_end;
 mod uri;
+pub mod varint;
 
 pub use address::{Address, NodeSpec};
 pub use alias::AliasToken;

@@ -8,9 +8,9 @@
 //! | monitor that is an alias | `partisan:ref:NODE:INCARNATION:SLOT.GENERATION.TOKEN` |
 //!
 //! Incarnation and token are 16 hexadecimal digits in lower case; slot and generation are decimal,
-//! without leading zeros. In NODE and NAME, bytes that would be misread are percent-escaped: `:`, `%`, space,
-//! control and non-ASCII bytes. There is one spelling: an escape that is unnecessary or in lower
-//! case is refused. A padded text ends in `:` and zeros.
+//! without leading zeros. In NODE and NAME, bytes that would be misread are percent-escaped: `:`,
+//! `%`, space, control and non-ASCII bytes. There is one spelling: an escape that is unnecessary or
+//! in lower case is refused. A padded text ends in `:` and zeros.
 //!
 //! The scheme and the kinds are those of Partisan's `partisan_remote_ref`, whose option
 //! `remote_ref_uri_padding` pads to 65 bytes; its pids have no incarnation.

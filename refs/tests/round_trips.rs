@@ -14,8 +14,9 @@ use std::{
 use common::{name, node_id, node_name, pid, reference, reg_name, serial, session_end};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use refs::{
-    Address, AliasToken, BinaryError, ChannelId, EndKind, Incarnation, MonitorRef, Name, NodeId, NodeName,
-    NodeSpec, ParseError, ParseErrorKind, Pid, Reference, RegName, SessionEnd, Target, from_bytes, to_bytes,
+    Address, AliasToken, BinaryError, ChannelId, Dest, EndKind, Incarnation, MonitorRef, Name, NodeId,
+    NodeName, NodeSpec, ParseError, ParseErrorKind, Pid, Reference, RegName, SessionEnd, Target, from_bytes,
+    to_bytes,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -112,6 +113,9 @@ proptest! {
         text(&pid);
         text(&Target::from(&pid));
         text(&Target::from(&name));
+        text(&Dest::from(&pid));
+        text(&Dest::from(&name));
+        text(&Dest::Alias(MonitorRef::new(pid.node().clone(), pid.serial())));
     }
 
     #[test]
@@ -404,4 +408,12 @@ fn malformed_names_say_what_and_where() {
     }
     assert!("b@c=".parse::<NodeSpec>().is_err());
     assert!("b@c=h".parse::<NodeSpec>().is_err(), "an address has a port");
+}
+
+#[test]
+fn a_name_that_begins_like_a_reference_is_read_as_the_same_receiver() {
+    let name = "partisan:x".parse::<RegName>().unwrap().at("b@10.0.0.8:7001".parse().unwrap());
+    text(&Dest::from(&name));
+    text(&Target::from(&name));
+    assert_eq!(Dest::from(&name).to_string(), "partisan:name:b@10.0.0.8%3A7001:partisan%3Ax");
 }

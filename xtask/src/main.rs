@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod api;
 mod bench;
 mod ci;
 mod cluster;
@@ -62,6 +63,9 @@ enum Task {
     /// Check the page of a node in a headless Chromium, while processes end and nodes are killed.
     #[command(after_help = page::EXAMPLES)]
     Page(page::Options),
+    /// Compare the public API of the libraries with the text of it in `docs/api`.
+    #[command(after_help = api::EXAMPLES)]
+    Api(api::Options),
     /// Check the rules of the repository that no compiler checks.
     #[command(after_help = "Example:\n  cargo xtask tidy")]
     Tidy,
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         Task::Mutations(options) => mutations::run(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Page(options) => page::run(&options),
+        Task::Api(options) => api::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci(options) => ci::run(&options),
         Task::Keygen { file } => keygen::run(&file),

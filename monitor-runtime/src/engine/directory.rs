@@ -70,6 +70,11 @@ impl LiveProcess {
         }
     }
 
+    /// The reason of [`exit_as`](LiveProcess::exit_as), if the process has ended itself.
+    pub(crate) fn own_reason(&self) -> Option<&ExitReason> {
+        self.own_reason.get()
+    }
+
     /// Decides that the process ends by itself, so that a later [`kill`](LiveProcess::kill) has no
     /// effect. Returns the exit reason: that of an earlier verdict, or else `own`.
     pub(crate) fn decide(&self, own: impl FnOnce() -> ExitReason) -> ExitReason {

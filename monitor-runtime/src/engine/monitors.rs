@@ -32,8 +32,8 @@ pub(crate) enum WatcherKey {
 }
 
 impl Inner {
-    /// Monitors a target for a process or a watcher; a watcher that is new is registered in the same
-    /// step. With a `call`, the reply or the `Down` goes there instead of the mailbox.
+    /// Monitors a target for a process or a watcher; a watcher that is new is registered in the
+    /// same step. With a `call`, the reply or the `Down` goes there instead of the mailbox.
     pub(crate) fn monitor(
         &self,
         watcher: WatcherKey,
@@ -81,7 +81,7 @@ impl Inner {
         }
     }
 
-    /// What a monitor that fired has to say; none if it was flushed meanwhile.
+    /// Returns the `Down` of a monitor that fired; `None` if it was flushed meanwhile.
     pub(crate) fn take(&self, id: MonitorId) -> Option<Down> {
         self.take_from(|state| state.core.take(id))
     }

@@ -123,7 +123,7 @@ pub enum CallError {
     Unsupported {
         /// The target of the call.
         target: Target,
-        /// What the peer service lacks.
+        /// The ability that the peer service lacks.
         source: Unsupported,
     },
     /// The request was not sent.
@@ -159,4 +159,47 @@ pub enum CallError {
         /// The reply, and what is wrong with it.
         source: DecodeError,
     },
+}
+
+impl CallError {
+    /// The target of the call; `None` if the text that was passed is no name of a target.
+    pub const fn target(&self) -> Option<&Target> {
+        match self {
+            CallError::InvalidName(_) => None,
+            CallError::Down(down) => Some(&down.target),
+            CallError::NotAlive(target)
+            | CallError::Unsupported { target, .. }
+            | CallError::NotSent { target, .. }
+            | CallError::Timeout { target, .. }
+            | CallError::Reply { target, .. } => Some(target),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use monitor_core::DownReason;
+    use refs::{MonitorRef, NodeId, Serial};
+
+    use super::*;
+
+    #[test]
+    fn every_error_of_a_call_but_one_names_its_target() {
+        let target = || "worker@b@local".parse::<Target>().expect("a name");
+        let node: NodeId = "a@local#0000000000000001".parse().expect("a node");
+        let down = Down::new(MonitorRef::new(node, Serial::new(1, 1)), target(), DownReason::NoProc);
+        let errors = [
+            CallError::NotAlive(target()),
+            CallError::Unsupported { target: target(), source: Unsupported { capability: "monitoring" } },
+            CallError::NotSent { target: target(), source: SendErrorKind::NoChannel },
+            CallError::Down(Box::new(down)),
+            CallError::Timeout { target: target(), after: Duration::from_secs(1) },
+        ];
+        for error in errors {
+            assert_eq!(error.target(), Some(&target()));
+            assert!(error.to_string().contains("worker@b@local"), "{error}");
+        }
+        let malformed = "worker".parse::<Target>().expect_err("no node");
+        assert_eq!(CallError::InvalidName(Box::new(malformed)).target(), None);
+    }
 }

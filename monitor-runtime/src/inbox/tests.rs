@@ -201,7 +201,9 @@ proptest! {
 #[test]
 fn a_million_monitors_take_eight_bytes_each_however_many_runs() {
     const COUNT: usize = 1_000_000;
-    for (runs, subject) in [1, 1000].into_iter().flat_map(|runs| Subject::both().map(|subject| (runs, subject))) {
+    for (runs, subject) in
+        [1, 1000].into_iter().flat_map(|runs| Subject::both().map(|subject| (runs, subject)))
+    {
         let ids: Vec<_> = (0..COUNT).map(id).collect();
         let push = |(run, ids): (usize, &[MonitorId])| subject.push(ids, time(run as u64));
         let taken = measure(|| ids.chunks(COUNT / runs).enumerate().for_each(push)).bytes_current;

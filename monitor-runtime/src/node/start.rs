@@ -43,7 +43,7 @@ impl Node {
 fn incarnation() -> Result<Incarnation, StartError> {
     loop {
         // Zero is not an incarnation. It comes once in 2^64 tries.
-        if let Some(incarnation) = Incarnation::new(getrandom::u64().map_err(StartError::Random)?) {
+        if let Some(incarnation) = Incarnation::new(getrandom::u64().map_err(StartError::random)?) {
             return Ok(incarnation);
         }
     }

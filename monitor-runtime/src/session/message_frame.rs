@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use monitor_core::ExitReason;
-use refs::{AliasToken, Incarnation, MonitorRef, NodeId, Pid, RegName, Serial};
+use refs::{AliasToken, Incarnation, MonitorRef, NodeId, Pid, RegName, Serial, varint};
 
 use crate::{event::Message, receiver::Receiver};
 
@@ -25,9 +25,8 @@ pub(crate) const MAX_SIGNAL_FRAME: usize = 128 * 1024;
 const _: () = assert!(ExitReason::MAX_LEN + 1024 <= MAX_SIGNAL_FRAME);
 
 /// Maximum number of bytes of a message frame besides its body.
-pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 4 * MAX_VARINT + size_of::<u64>();
+pub(crate) const MAX_OVERHEAD: usize = 2 + (2 + RegName::MAX_LEN) + 4 * varint::MAX_LEN + size_of::<u64>();
 
-const MAX_VARINT: usize = 5;
 const TO_PID: u8 = 0;
 const TO_NAME: u8 = 1;
 const TO_ALIAS: u8 = 2;
@@ -71,7 +70,7 @@ impl<'a> MessageFrame<'a> {
             }
             Receiver::Name(name) => {
                 let len = u32::try_from(name.len()).expect("a registered name has at most 255 bytes");
-                write_varint(len, frame);
+                varint::append(len, frame);
                 frame.extend_from_slice(name.as_bytes());
             }
         }
@@ -130,16 +129,8 @@ fn write_u64(number: u64, frame: &mut Vec<u8>) {
 }
 
 fn write_serial(serial: Serial, frame: &mut Vec<u8>) {
-    write_varint(serial.slot(), frame);
-    write_varint(serial.generation(), frame);
-}
-
-fn write_varint(mut number: u32, frame: &mut Vec<u8>) {
-    while number >= 0x80 {
-        frame.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    frame.push(number as u8);
+    varint::append(serial.slot(), frame);
+    varint::append(serial.generation(), frame);
 }
 
 fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
@@ -148,16 +139,11 @@ fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     Some(head)
 }
 
+#[inline]
 fn read_varint(bytes: &mut &[u8]) -> Option<u32> {
-    let mut number = 0u64;
-    for i in 0..MAX_VARINT {
-        let byte = take(bytes, 1)?[0];
-        number |= u64::from(byte & 0x7f) << (7 * i);
-        if byte & 0x80 == 0 {
-            return u32::try_from(number).ok();
-        }
-    }
-    None
+    let (number, len) = varint::decode(bytes, varint::MAX_LEN).ok()?;
+    take(bytes, len)?;
+    Some(number)
 }
 
 fn read_serial(bytes: &mut &[u8]) -> Option<Serial> {

@@ -63,6 +63,6 @@ pub async fn nobody_answers_a_call_by_guessing(
 
     // The frame itself is valid: with the right token it is the reply, whichever node sends it.
     attacker.push_when_ready(&frame(victim, alias.serial(), right, b"answer")).await;
-    assert_eq!(call.await.unwrap().body, b"answer");
+    assert_eq!(call.await.unwrap().body, "answer");
     assert_eq!(victim.stats().aliases, 0);
 }

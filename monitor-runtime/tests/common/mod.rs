@@ -10,8 +10,8 @@ use std::{future::Future, time::Duration};
 
 use bare::BarePeer;
 use monitor_runtime::{
-    Config, Down, DownReason, EndKind, Event, ExitReason, Monitor, Node, NodeDown, NodeName, NodeUp, Process,
-    RegName,
+    Bytes, Config, Down, DownReason, EndKind, Event, ExitReason, Monitor, Node, NodeDown, NodeName, NodeUp,
+    Process, RegName,
 };
 use parking_lot::Mutex;
 use peer_service::memory::{Join, Network};
@@ -60,6 +60,14 @@ pub async fn expect_exit(monitor: Monitor, reason: ExitReason) -> Down {
 pub async fn expect_no_connection(monitor: Monitor, kind: EndKind) {
     let down = monitor.await;
     assert!(matches!(down.reason, DownReason::NoConnection(end) if end.kind == kind), "{down:?}");
+}
+
+/// The body of the next event, which must be a message.
+pub async fn next_body(mailbox: &mut Process) -> Bytes {
+    match mailbox.recv().await {
+        Some(Event::Message(message)) => message.body,
+        other => panic!("not a message: {other:?}"),
+    }
 }
 
 pub async fn next_down(mailbox: &mut Process) -> Down {

@@ -1,9 +1,9 @@
 //! Aliases: the option `alias` of `erlang:monitor/3`, and `erlang:unalias/1`.
 
-use monitor_runtime::{AliasMode, Incarnation, MonitorRef, NodeId, TryRecvError, prelude::*};
+use monitor_runtime::{AliasMode, Incarnation, IntoRef, MonitorRef, NodeId, TryRecvError, prelude::*};
 
 use crate::{
-    common::{alias_attack, eventually, name, next_down},
+    common::{alias_attack, eventually, name, next_body, next_down},
     fixture::{Fixture, exit, expect_down},
 };
 
@@ -21,16 +21,8 @@ cases! {
 }
 
 /// A monitor whose reference is an alias.
-fn aliased(watcher: &Process, target: impl Into<Target>, mode: AliasMode) -> MonitorRef {
+fn aliased(watcher: &Process, target: impl IntoRef<Target>, mode: AliasMode) -> MonitorRef {
     watcher.monitor_with(target, MonitorOptions::new().alias(mode)).unwrap()
-}
-
-/// The body of the next event, which is a message.
-async fn next_body(process: &mut Process) -> Vec<u8> {
-    match process.recv().await {
-        Some(Event::Message(message)) => message.body,
-        other => panic!("no message: {other:?}"),
-    }
 }
 
 /// Waits until the watchers' node has dropped that many messages because there is no alias; and
@@ -49,11 +41,11 @@ async fn a01_an_alias_outlives_its_monitor_until_it_is_taken_back(fixture: Fixtu
     let alias = aliased(&watcher, target.pid(), AliasMode::ExplicitUnalias);
     fixture.watched(&target, 1).await;
     target.try_send(&alias, "alive").unwrap();
-    assert_eq!(next_body(&mut watcher).await, b"alive");
+    assert_eq!(next_body(&mut watcher).await, "alive");
     drop(target);
     assert_eq!(expect_down(&mut watcher, &alias).await, exit(ExitReason::Normal));
     other.try_send(&alias, "gone").unwrap();
-    assert_eq!(next_body(&mut watcher).await, b"gone");
+    assert_eq!(next_body(&mut watcher).await, "gone");
 
     assert_eq!(watcher.unalias(&alias), Ok(true));
     assert_eq!(watcher.unalias(&alias), Ok(false));
@@ -69,7 +61,7 @@ async fn a02_an_alias_ends_with_its_monitor(fixture: Fixture) {
     let fired = aliased(&watcher, target.pid(), AliasMode::Demonitor);
     for message in ["one", "two"] {
         other.try_send(&taken_back, message).unwrap();
-        assert_eq!(next_body(&mut watcher).await, message.as_bytes());
+        assert_eq!(next_body(&mut watcher).await, message);
     }
     watcher.demonitor(&taken_back).unwrap();
     other.try_send(&taken_back, "too late").unwrap();
@@ -92,7 +84,7 @@ async fn a03_the_first_message_through_an_alias_ends_the_monitor(fixture: Fixtur
     fixture.watched(&target, 1).await;
     target.try_send(&alias, "first").unwrap();
     target.try_send(&alias, "second").unwrap();
-    assert_eq!(next_body(&mut watcher).await, b"first");
+    assert_eq!(next_body(&mut watcher).await, "first");
     assert_eq!(watcher.monitors(), []);
     fixture.watched(&target, 0).await;
     drop(target);
@@ -113,7 +105,7 @@ async fn a04_a_monitor_that_fires_at_once_leaves_no_alias(fixture: Fixture) {
     let alias = aliased(&watcher, &nobody, AliasMode::ExplicitUnalias);
     assert_eq!(next_down(&mut watcher).await.reason, DownReason::NoProc);
     other.try_send(&alias, "in time").unwrap();
-    assert_eq!(next_body(&mut watcher).await, b"in time");
+    assert_eq!(next_body(&mut watcher).await, "in time");
 }
 
 async fn a05_to_take_an_alias_back_leaves_the_monitor(fixture: Fixture) {
@@ -157,7 +149,7 @@ async fn a07_an_alias_of_another_life_of_its_node_is_none(fixture: Fixture) {
     target.try_send(MonitorRef::new(before, alias.serial()), "to another life").unwrap();
     dropped(&fixture, &mut watcher, 1).await;
     target.try_send(&alias, "to this one").unwrap();
-    assert_eq!(next_body(&mut watcher).await, b"to this one");
+    assert_eq!(next_body(&mut watcher).await, "to this one");
 }
 
 async fn a08_whoever_has_an_alias_can_use_it(fixture: Fixture) {
@@ -173,7 +165,7 @@ async fn a08_whoever_has_an_alias_can_use_it(fixture: Fixture) {
         assert_eq!((message.from.as_ref(), &*message.body), (Some(sender.pid()), &b"hello"[..]));
     }
     third.try_send(&alias, "from nobody").unwrap();
-    assert_eq!(next_body(&mut watcher).await, b"from nobody");
+    assert_eq!(next_body(&mut watcher).await, "from nobody");
 }
 
 async fn a09_an_alias_cannot_be_guessed(fixture: Fixture) {
@@ -204,5 +196,5 @@ async fn a10_the_token_of_another_start_of_the_node_is_none(fixture: Fixture) {
     eventually("it is dropped", || reborn.stats().count("messages_for_no_alias") == Some(1)).await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     attacker.push_when_ready(&frame(alias.alias().unwrap().get())).await;
-    assert_eq!(next_body(&mut watcher).await, b"through the alias");
+    assert_eq!(next_body(&mut watcher).await, "through the alias");
 }

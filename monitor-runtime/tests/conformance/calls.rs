@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use monitor_runtime::prelude::*;
-use monitor_runtime::{MonitorRef, TryRecvError};
+use monitor_runtime::{MonitorRef, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, name},
@@ -66,7 +65,7 @@ async fn ca01_a_call_gives_the_reply(fixture: Fixture) {
             assert_eq!(server.reply(&request, "answer"), Ok(true));
         };
         let (reply, ()) = futures::join!(call, serve);
-        assert_eq!(reply.unwrap().body, b"answer");
+        assert_eq!(reply.unwrap().body, "answer");
     }
     nothing_left(&fixture, &mut caller).await;
 }
@@ -84,7 +83,7 @@ async fn ca02_a_request_comes_after_what_was_sent_before_it(fixture: Fixture) {
         assert_eq!(server.reply(&request, request.body.clone()), Ok(true));
     };
     let (reply, ()) = futures::join!(call, serve);
-    assert_eq!(reply.unwrap().body, b"and now?");
+    assert_eq!(reply.unwrap().body, "and now?");
 }
 
 async fn ca03_a_call_ends_with_its_target(fixture: Fixture) {
@@ -132,7 +131,7 @@ async fn ca06_a_late_reply_is_never_received(fixture: Fixture) {
     let (mut caller, mut server) = fixture.processes();
     let short = Duration::from_millis(1);
     let reply = caller.call(server.pid(), "hello").timeout(short).await;
-    assert_eq!(reply, Err(CallError::Timeout(short)));
+    assert_eq!(reply, Err(CallError::Timeout { target: server.pid().into(), after: short }));
     let request = next_message(&mut server).await;
     fixture.watched(&server, 0).await;
     assert_eq!(server.reply(&request, "late"), Ok(true));
@@ -172,7 +171,7 @@ async fn ca08_a_reply_wins_over_the_exit_that_follows_it(fixture: Fixture) {
             Err(ExitReason::Shutdown)
         });
         let reply = caller.call(server.unwrap(), "hello").timeout(LONG).await;
-        assert_eq!(reply.unwrap().body, b"last words");
+        assert_eq!(reply.unwrap().body, "last words");
     }
     nothing_left(&fixture, &mut caller).await;
 }

@@ -1,9 +1,7 @@
 //! Ending a monitor: `erlang:demonitor/2`, and the drop of a handle.
 
 use futures::FutureExt;
-use monitor_runtime::{
-    Demonitor, MonitorOptions, MonitorRef, NodeType, TryRecvError, prelude::*, refs::Serial,
-};
+use monitor_runtime::{Demonitored, MonitorRef, NodeType, TryRecvError, prelude::*, refs::Serial};
 
 use crate::{
     common::eventually,
@@ -30,14 +28,11 @@ cases! {
     d26_to_drop_a_handle_is_to_demonitor_and_flush: local, tcp;
 }
 
-const INFO: Demonitor = Demonitor::new().info();
-const FLUSH: Demonitor = Demonitor::new().flush().info();
-
 async fn d01_a_live_monitor_is_taken_back_and_says_nothing(fixture: Fixture) {
     let (mut watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
     fixture.watched(&target, 1).await;
-    assert_eq!(watcher.demonitor(&monitor), Ok(true));
+    assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Active));
     drop(target);
     fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
@@ -47,18 +42,19 @@ async fn d01_a_live_monitor_is_taken_back_and_says_nothing(fixture: Fixture) {
 async fn d02_to_take_it_back_twice_is_no_error(fixture: Fixture) {
     let (watcher, target) = fixture.processes();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    assert_eq!([watcher.demonitor(&monitor), watcher.demonitor(&monitor)], [Ok(true), Ok(true)]);
+    let told = [watcher.demonitor(&monitor), watcher.demonitor(&monitor)];
+    assert_eq!(told, [Ok(Demonitored::Active), Ok(Demonitored::Unknown)]);
     let monitor = watcher.monitor(target.pid()).unwrap();
-    let told = [watcher.demonitor_with(&monitor, INFO), watcher.demonitor_with(&monitor, INFO)];
-    assert_eq!(told, [Ok(true), Ok(false)]);
+    let told = [watcher.demonitor_flush(&monitor), watcher.demonitor_flush(&monitor)];
+    assert_eq!(told, [Ok(Demonitored::Active), Ok(Demonitored::Unknown)]);
 }
 
 async fn d03_a_reference_that_was_never_used_is_no_error(fixture: Fixture) {
     let watcher = fixture.here.process().unwrap();
     for serial in [Serial::new(0, 0), Serial::new(7, 7), Serial::new(u32::MAX, u32::MAX)] {
         let unused = MonitorRef::new(fixture.here.id().clone(), serial);
-        assert_eq!(watcher.demonitor(&unused), Ok(true));
-        assert_eq!(watcher.demonitor_with(&unused, FLUSH), Ok(false));
+        assert_eq!(watcher.demonitor(&unused), Ok(Demonitored::Unknown));
+        assert_eq!(watcher.demonitor_flush(&unused), Ok(Demonitored::Unknown));
     }
 }
 
@@ -75,15 +71,18 @@ async fn queued(fixture: &Fixture, watcher: &mut Process, options: MonitorOption
 async fn d04_a_down_that_is_queued_stays(fixture: Fixture) {
     let (mut watcher, _) = fixture.processes();
     let monitor = queued(&fixture, &mut watcher, MonitorOptions::new()).await;
-    assert_eq!(watcher.demonitor(&monitor), Ok(true));
-    assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(false));
+    for _ in 0..2 {
+        assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Fired));
+    }
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Normal));
+    assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Unknown), "received");
 }
 
 async fn d05_a_down_that_is_queued_is_flushed(fixture: Fixture) {
     let (mut watcher, _) = fixture.processes();
     let monitor = queued(&fixture, &mut watcher, MonitorOptions::new()).await;
-    assert_eq!(watcher.demonitor_flush(&monitor), Ok(true));
+    assert_eq!(watcher.demonitor_flush(&monitor), Ok(Demonitored::Fired));
+    assert_eq!(watcher.demonitor_flush(&monitor), Ok(Demonitored::Unknown), "flushed before");
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     fixture.nothing_left().await;
 }
@@ -92,7 +91,7 @@ async fn d10_of_several_monitors_one_is_taken_back(fixture: Fixture) {
     let (mut watcher, target) = fixture.processes();
     let monitors: Vec<_> = (0..4).map(|_| watcher.monitor(target.pid()).unwrap()).collect();
     fixture.watched(&target, 4).await;
-    assert_eq!(watcher.demonitor_with(&monitors[1], INFO), Ok(true));
+    assert_eq!(watcher.demonitor(&monitors[1]), Ok(Demonitored::Active));
     fixture.watched(&target, 3).await;
     drop(target);
     for at in [0, 2, 3] {
@@ -117,7 +116,7 @@ async fn d12_a_queued_noconnection_stays(fixture: Fixture) {
     fixture.watched(&target, 1).await;
     fixture.there.stop().await;
     eventually("it has fired", || fixture.here.stats().fired == 1).await;
-    assert_eq!(watcher.demonitor(&monitor), Ok(true));
+    assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Fired));
     no_connection(&expect_down(&mut watcher, &monitor).await);
 }
 
@@ -126,8 +125,8 @@ async fn d13_a_reference_of_another_watcher_has_no_effect(fixture: Fixture) {
     let other = fixture.here.process().unwrap();
     let monitor = watcher.monitor(target.pid()).unwrap();
     fixture.watched(&target, 1).await;
-    assert_eq!(other.demonitor(&monitor), Ok(true));
-    assert_eq!(other.demonitor_with(&monitor, FLUSH), Ok(false));
+    assert_eq!(other.demonitor(&monitor), Ok(Demonitored::Unknown));
+    assert_eq!(other.demonitor_flush(&monitor), Ok(Demonitored::Unknown));
     drop(target);
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Normal));
 }
@@ -139,8 +138,8 @@ async fn d14_a_reference_of_another_node_has_no_effect(fixture: Fixture) {
     let target = fixture.there.process().unwrap();
     other.monitor(target.pid()).unwrap();
     let monitor = watcher.monitor(target.pid()).unwrap();
-    assert_eq!(other.demonitor(&monitor), Ok(true));
-    assert_eq!(other.demonitor_with(&monitor, FLUSH), Ok(false));
+    assert_eq!(other.demonitor(&monitor), Ok(Demonitored::Unknown));
+    assert_eq!(other.demonitor_flush(&monitor), Ok(Demonitored::Unknown));
     assert_eq!(fixture.here.stats().monitors, 1);
     drop(target);
     assert_eq!(expect_down(&mut watcher, &monitor).await, exit(ExitReason::Normal));
@@ -149,7 +148,7 @@ async fn d14_a_reference_of_another_node_has_no_effect(fixture: Fixture) {
 async fn d18_a_tagged_down_is_flushed_too(fixture: Fixture) {
     let (mut watcher, _) = fixture.processes();
     let monitor = queued(&fixture, &mut watcher, MonitorOptions::new().tag(42)).await;
-    assert_eq!(watcher.demonitor_with(&monitor, FLUSH), Ok(false), "it had fired");
+    assert_eq!(watcher.demonitor_flush(&monitor), Ok(Demonitored::Fired));
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }
 
@@ -170,8 +169,8 @@ async fn d21_after_its_nodes_end_there_is_nothing_to_take_back_and_nobody_is_dia
     fixture.watched(&target, 1).await;
     fixture.crash();
     expect_down(&mut watcher, &monitor).await;
-    assert_eq!(watcher.demonitor(&monitor), Ok(true));
-    assert_eq!(watcher.demonitor_with(&monitor, FLUSH), Ok(false));
+    assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Unknown));
+    assert_eq!(watcher.demonitor_flush(&monitor), Ok(Demonitored::Unknown));
     assert_eq!(fixture.here.stats().peers, 0);
 }
 
@@ -181,7 +180,7 @@ async fn d22_a_down_that_crosses_its_demonitor_is_dropped(fixture: Fixture) {
     fixture.watched(&target, 1).await;
     fixture.hold_back().await;
     drop(target); // its Down is on its way, and stays there
-    assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(true));
+    assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Active));
     fixture.release();
     fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
@@ -194,7 +193,7 @@ async fn d23_a_demonitor_behind_a_full_buffer_arrives_once_it_drains(fixture: Fi
     fixture.watched(&target, 1).await;
     fixture.hold().await;
     fixture.fill(&watcher, &target);
-    assert_eq!(watcher.demonitor_with(&monitor, INFO), Ok(true));
+    assert_eq!(watcher.demonitor(&monitor), Ok(Demonitored::Active));
     fixture.release();
     fixture.watched(&target, 0).await;
     fixture.nothing_left().await;
@@ -209,7 +208,7 @@ async fn d24_a_demonitor_never_waits_for_a_peer_that_is_held_still(fixture: Fixt
     let sent = fixture.fill(&watcher, &target);
     // All but the last; each call returns while the peer reads nothing.
     for monitor in &monitors[1..] {
-        assert_eq!(watcher.demonitor_with(monitor, INFO), Ok(true));
+        assert_eq!(watcher.demonitor(monitor), Ok(Demonitored::Active));
     }
     fixture.release();
     fixture.watched(&target, 1).await;
@@ -238,7 +237,7 @@ async fn d26_to_drop_a_handle_is_to_demonitor_and_flush(fixture: Fixture) {
     let target = fixture.there.process().unwrap();
     let live = fixture.here.monitor(target.pid()).unwrap();
     let gone = fixture.here.process().unwrap().pid().clone();
-    assert!(live.demonitor());
-    assert!(!fixture.here.monitor(&gone).unwrap().demonitor());
+    assert_eq!(live.demonitor(), Demonitored::Active);
+    assert_eq!(fixture.here.monitor(&gone).unwrap().demonitor(), Demonitored::Fired);
     assert_eq!(fixture.here.stats().watchers, 0);
 }

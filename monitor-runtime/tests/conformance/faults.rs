@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use monitor_runtime::{EndKind, NodeName, NodesOptions, TryRecvError, prelude::*};
+use monitor_runtime::{Demonitored, EndKind, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, expect_no_connection, name, next_down, next_node_down, next_node_up},
@@ -161,7 +161,9 @@ async fn f12_no_call_waits_for_a_peer_that_is_held_still(fixture: Fixture) {
     let late: Vec<_> = (0..1000).map(|_| watcher.monitor(target.pid()).unwrap()).collect();
     let by_name = watcher.monitor(name("nobody").at(fixture.there.name().clone())).unwrap();
     watcher.demonitor(&early).unwrap();
-    late[500..].iter().for_each(|monitor| assert_eq!(watcher.demonitor(monitor), Ok(true)));
+    for monitor in &late[500..] {
+        assert_eq!(watcher.demonitor(monitor), Ok(Demonitored::Active));
+    }
     watcher.monitor_node(fixture.there.name()).unwrap();
     watcher.demonitor_node(fixture.there.name()).unwrap();
     watcher.monitor_nodes(NodesOptions::new()).unwrap();

@@ -3,9 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use monitor_runtime::{
-    Config, EndKind, Incarnation, MonitorRef, NodeType, Secret, SendError, TcpConfig, prelude::*,
-};
+use monitor_runtime::{Config, EndKind, Incarnation, MonitorRef, NodeType, Secret, TcpConfig, prelude::*};
 use parking_lot::Mutex;
 use transport_tcp::TcpTransport;
 
@@ -187,7 +185,7 @@ impl Fixture {
     pub fn fill(&self, from: &Process, to: &Process) -> usize {
         let body = vec![0; 64 * 1024];
         (0..100_000)
-            .find(|_| from.try_send(to.pid(), body.clone()) == Err(SendError::Full))
+            .find(|_| from.try_send(to.pid(), body.clone()).is_err_and(|error| error.is_full()))
             .expect("there is a limit")
     }
 
@@ -246,8 +244,7 @@ impl Tcp {
 
     async fn node_with(&self, label: &str, set: impl FnOnce(Config) -> Config) -> Node {
         let wire = self.wire(label);
-        let name = format!("{label}@127.0.0.1:{}", wire.port).parse().unwrap();
-        let config = Config::new(name)
+        let config = Config::new(format!("{label}@127.0.0.1:{}", wire.port))
             .listen("127.0.0.1:0".parse().unwrap())
             .secret(self.secret.clone())
             // A node that a test holds still does not time out.

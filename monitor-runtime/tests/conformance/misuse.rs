@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use monitor_runtime::{Demonitor, NodeDownSource, NodesOptions, TryRecvError, prelude::*};
+use monitor_runtime::{Demonitored, NodeDownSource, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, next_down, next_node_down, next_node_up},
@@ -43,9 +43,9 @@ async fn m06_a_demonitor_from_another_thread_counts(fixture: Fixture) {
     let monitor = watcher.monitor(target.pid()).unwrap();
     let handle = fixture.here.monitor(target.pid()).unwrap();
     fixture.watched(&target, 2).await;
-    let info = Demonitor::new().info();
     thread::scope(|scope| {
-        assert_eq!(scope.spawn(|| watcher.demonitor_with(&monitor, info)).join().unwrap(), Ok(true));
+        let demonitored = scope.spawn(|| watcher.demonitor(&monitor)).join().unwrap();
+        assert_eq!(demonitored, Ok(Demonitored::Active));
         scope.spawn(|| drop(handle));
     });
     fixture.watched(&target, 0).await;
@@ -60,7 +60,7 @@ async fn m07_monitors_made_and_taken_back_for_ever_leave_nothing(fixture: Fixtur
     fixture.connected().await;
     for _ in 0..100_000 {
         let monitor = watcher.monitor(target.pid()).unwrap();
-        assert_eq!(watcher.demonitor_flush(&monitor), Ok(true));
+        assert_eq!(watcher.demonitor_flush(&monitor), Ok(Demonitored::Active));
     }
     fixture.watched(&target, 0).await;
     fixture.nothing_left().await;

@@ -3,7 +3,7 @@
 
 use futures::FutureExt;
 use monitor_runtime::{
-    Connect, EndKind, NodeDown, NodeDownSource, NodeName, NodeType, NodesOptions, TryRecvError, prelude::*,
+    Connect, EndKind, MonitorError, NodeDown, NodeDownSource, NodeType, TryRecvError, prelude::*,
 };
 
 use crate::{
@@ -151,9 +151,17 @@ async fn nd11_a_hidden_node_can_be_monitored(fixture: Fixture) {
 }
 
 async fn nd14_a_name_that_is_none_does_not_parse(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
     for text in ["", "@", "a@", "@host", "no-host", "a b@host", "a@host:port", "a@host:0x1", "a@host:99999"] {
         assert!(text.parse::<NodeName>().is_err(), "{text:?}");
+        for refused in [watcher.monitor_node(text), watcher.demonitor_node(text)] {
+            let Err(MonitorError::InvalidName(error)) = refused else { panic!("{text:?}: {refused:?}") };
+            let place = format!("(at byte {} of {text:?})", error.at);
+            assert!(error.to_string().ends_with(&place), "{error}");
+        }
     }
+    assert_eq!(fixture.here.stats().node_monitors, 0);
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     assert_eq!(fixture.here.stats().peers, 0);
 }
 

@@ -1,7 +1,7 @@
 //! Subscriptions to all nodes: `net_kernel:monitor_nodes/2`. Equal options of a process are
 //! one subscription.
 
-use monitor_runtime::{EndKind, NodeDownSource, NodeType, NodesOptions, TryRecvError, prelude::*};
+use monitor_runtime::{EndKind, NodeDownSource, NodeType, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, next_node_down, next_node_up},
@@ -63,7 +63,7 @@ async fn ns01_a_subscriber_is_told_up_and_down(fixture: Fixture) {
     let mut watcher = subscriber(&fixture, &[ALL]);
     one_session(&fixture).await;
     let (up, down) = (next_node_up(&mut watcher).await, next_node_down(&mut watcher).await);
-    assert_eq!((&up.node, up.hidden), (fixture.there.id(), false));
+    assert_eq!((&up.name, &up.node, up.hidden), (fixture.there.name(), fixture.there.id(), false));
     assert_eq!(
         (&down.name, down.node, down.session),
         (fixture.there.name(), Some(up.node), Some(up.session))

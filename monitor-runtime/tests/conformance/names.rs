@@ -1,8 +1,7 @@
 //! Monitors by registered name: `erlang:monitor(process, {Name, Node})`.
 
 use futures::channel::oneshot;
-use monitor_runtime::TryRecvError;
-use monitor_runtime::prelude::*;
+use monitor_runtime::{MonitorError, TryRecvError, prelude::*};
 
 use crate::{
     common::{eventually, name, next_down},
@@ -22,6 +21,8 @@ cases! {
     n11_a_remote_name_is_free_when_the_down_of_its_holder_is_received: memory, tcp;
     n12_a_monitor_by_pid_and_one_by_name_each_have_a_down: local, tcp;
     n15_a_listing_shows_the_name: local, tcp;
+    n16_a_name_and_a_pid_may_be_given_as_text: local, memory, tcp;
+    n17_a_text_that_is_no_target_is_refused_with_the_place_of_the_fault: local, tcp;
 }
 
 /// A process on `there` that holds the name, and the full name for other nodes.
@@ -102,7 +103,7 @@ async fn n08_a_name_that_has_moved_on_is_still_that_of_its_old_holder(fixture: F
     let (first, by_name) = named(&fixture);
     watcher.monitor(&by_name).unwrap();
     fixture.watched(&first, 1).await;
-    fixture.there.unregister(&name("jobs")).unwrap();
+    fixture.there.unregister("jobs").unwrap();
     let (second, _) = named(&fixture);
     drop(second);
     fixture.settled().await;
@@ -117,7 +118,7 @@ async fn n09_to_give_a_name_back_is_no_exit(fixture: Fixture) {
     let (target, by_name) = named(&fixture);
     watcher.monitor(&by_name).unwrap();
     fixture.watched(&target, 1).await;
-    assert!(fixture.there.unregister(&name("jobs")).unwrap());
+    assert!(fixture.there.unregister("jobs").unwrap());
     fixture.settled().await;
     assert_eq!(
         (watcher.try_recv(), watchers_of(&fixture.there, target.pid())),
@@ -145,7 +146,7 @@ async fn n10_a_name_is_free_when_the_down_of_its_holder_is_received(fixture: Fix
         eventually("it is monitored", || watchers_of(&fixture.there, &holder) == 1).await;
         go.send(()).unwrap();
         assert_eq!(monitor.await.reason, exit(ExitReason::Normal));
-        assert_eq!(fixture.there.whereis(&name("jobs")), None);
+        assert_eq!(fixture.there.whereis("jobs"), None);
         fixture.there.process().unwrap().register(name("jobs")).unwrap();
     }
 }
@@ -159,7 +160,7 @@ async fn n11_a_remote_name_is_free_when_the_down_of_its_holder_is_received(fixtu
         monitor.await;
         // Monitored remotely, and looked up on the target's node.
         assert_eq!(fixture.here.monitor(&by_name).unwrap().await.reason, DownReason::NoProc);
-        assert_eq!(fixture.there.whereis(&name("jobs")), None);
+        assert_eq!(fixture.there.whereis("jobs"), None);
     }
 }
 
@@ -182,4 +183,40 @@ async fn n15_a_listing_shows_the_name(fixture: Fixture) {
     let monitor = watcher.monitor(&by_name).unwrap();
     fixture.watched(&target, 1).await;
     assert_eq!(watcher.monitors(), [(monitor, by_name.into())]);
+}
+
+async fn n16_a_name_and_a_pid_may_be_given_as_text(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    let target = fixture.there.process().unwrap();
+    target.register("jobs").unwrap();
+    assert_eq!(fixture.there.whereis("jobs").as_ref(), Some(target.pid()));
+    let texts = [format!("jobs@{}", fixture.there.name()), target.pid().to_string()];
+    for text in &texts {
+        watcher.monitor(text).unwrap();
+    }
+    fixture.watched(&target, 2).await;
+    drop(target);
+    for text in texts {
+        let down = next_down(&mut watcher).await;
+        assert_eq!((down.target, down.reason), (text.parse().unwrap(), exit(ExitReason::Normal)));
+    }
+}
+
+async fn n17_a_text_that_is_no_target_is_refused_with_the_place_of_the_fault(fixture: Fixture) {
+    let mut watcher = fixture.here.process().unwrap();
+    for (text, at) in [("jobs", 4), ("jobs@b@10.0.0.8:70o1", 16), ("partisan:pid:b@local:xy:0.0", 21)] {
+        let refused = [
+            watcher.monitor(text).unwrap_err(),
+            fixture.here.monitor(text).unwrap_err(),
+            fixture.here.monitor_set().monitor(text).unwrap_err(),
+        ];
+        for error in refused {
+            let MonitorError::InvalidName(error) = error else { panic!("{text:?}: {error:?}") };
+            let place = format!("(at byte {at} of {text:?})");
+            assert!(error.to_string().ends_with(&place), "{error}");
+        }
+    }
+    let stats = fixture.here.stats();
+    assert_eq!((stats.monitors, stats.waiting, stats.peers, stats.watchers), (0, 0, 0, 0));
+    assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
 }

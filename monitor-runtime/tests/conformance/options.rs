@@ -1,6 +1,6 @@
 //! Options of a monitor: `erlang:monitor/3`. In Obit a tag is a number.
 
-use monitor_runtime::{MonitorOptions, prelude::*};
+use monitor_runtime::prelude::*;
 
 use crate::{
     common::{name, next_down},

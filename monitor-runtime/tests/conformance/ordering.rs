@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use monitor_runtime::{NodeDownSource, NodesOptions, TryRecvError, prelude::*};
+use monitor_runtime::{NodeDownSource, TryRecvError, prelude::*};
 
 use crate::{
-    common::{eventually, name, next_down, next_node_down, next_node_up},
+    common::{eventually, name, next_body, next_down, next_node_down, next_node_up},
     fixture::{Fixture, exit, is_up, no_connection, watchers_of},
 };
 
@@ -35,7 +35,7 @@ async fn s01_all_messages_of_a_process_come_before_its_down(fixture: Fixture) {
     let sends = |mut mailbox: Process| async move {
         mailbox.recv().await;
         for i in 0..20_000u32 {
-            mailbox.send(&to, i.to_le_bytes()).await?;
+            mailbox.send(&to, i.to_le_bytes().to_vec()).await?;
         }
         mailbox.send(&to, last).await?;
         mailbox.send(&to, "last").await?;
@@ -45,18 +45,11 @@ async fn s01_all_messages_of_a_process_come_before_its_down(fixture: Fixture) {
     watcher.monitor(&pid).unwrap();
     watcher.try_send(&pid, "go").unwrap();
     for i in 0..20_000u32 {
-        assert_eq!(next_message(&mut watcher).await, i.to_le_bytes());
+        assert_eq!(*next_body(&mut watcher).await, i.to_le_bytes());
     }
-    assert!(next_message(&mut watcher).await == long);
-    assert_eq!(next_message(&mut watcher).await, b"last");
+    assert!(next_body(&mut watcher).await == long);
+    assert_eq!(next_body(&mut watcher).await, "last");
     assert_eq!(next_down(&mut watcher).await.reason, exit(ExitReason::Normal));
-}
-
-async fn next_message(mailbox: &mut Process) -> Vec<u8> {
-    match mailbox.recv().await {
-        Some(Event::Message(message)) => message.body,
-        other => panic!("not a message: {other:?}"),
-    }
 }
 
 async fn s02_a_monitor_is_there_before_what_is_sent_after_it(fixture: Fixture) {
@@ -64,7 +57,7 @@ async fn s02_a_monitor_is_there_before_what_is_sent_after_it(fixture: Fixture) {
     let (watcher, mut target) = fixture.processes();
     watcher.monitor(target.pid()).unwrap();
     watcher.try_send(target.pid(), "who watches you?").unwrap();
-    next_message(&mut target).await;
+    next_body(&mut target).await;
     assert_eq!(watchers_of(&fixture.there, target.pid()), 1);
 }
 
@@ -75,7 +68,7 @@ async fn s05_a_demonitor_is_there_before_what_is_sent_after_it(fixture: Fixture)
         fixture.watched(&target, 1).await;
         watcher.demonitor(&monitor).unwrap();
         watcher.try_send(target.pid(), "who watches you?").unwrap();
-        next_message(&mut target).await;
+        next_body(&mut target).await;
         assert_eq!(watchers_of(&fixture.there, target.pid()), 0);
     }
 }
@@ -90,14 +83,14 @@ async fn s08_the_longest_reasons_come_whole_between_what_others_send(fixture: Fi
     fixture.hold().await;
     for (seed, target) in (0..).zip(targets) {
         target.exit(reason(seed));
-        chatty.try_send(watcher.pid(), [seed]).unwrap();
+        chatty.try_send(watcher.pid(), vec![seed]).unwrap();
     }
     fixture.release();
     let (mut messages, mut downs) = (0, 0);
     while messages + downs < 100 {
         match watcher.recv().await {
             Some(Event::Message(message)) => {
-                assert_eq!(message.body, [messages]);
+                assert_eq!(*message.body, [messages]);
                 messages += 1;
                 // A message that is sent right after an exit does not wait for later exits.
                 assert!(downs <= messages + 1, "{downs} reasons came first");
@@ -119,14 +112,14 @@ async fn s10_a_monitored_node_is_down_after_all_downs_of_its_session(fixture: Fi
     (0..250).for_each(|_| drop(watcher.monitor(target.pid()).unwrap()));
     fixture.watched(&target, 500).await;
     for i in 0..100u8 {
-        target.try_send(watcher.pid(), [i]).unwrap();
+        target.try_send(watcher.pid(), vec![i]).unwrap();
     }
     fixture.settled().await;
     fixture.cut().await;
 
     next_node_up(&mut watcher).await;
     for i in 0..100u8 {
-        assert_eq!(next_message(&mut watcher).await, [i]);
+        assert_eq!(*next_body(&mut watcher).await, [i]);
     }
     for _ in 0..500 {
         no_connection(&next_down(&mut watcher).await.reason);
@@ -240,7 +233,8 @@ async fn s16_who_subscribes_is_told_who_is_up_and_not_again(fixture: Fixture) {
     fixture.connected().await;
     let mut watcher = fixture.here.process().unwrap();
     let up = watcher.monitor_nodes(NODES).unwrap();
-    assert_eq!(up.iter().map(|info| &info.node).collect::<Vec<_>>(), [fixture.there.id()]);
+    let listed: Vec<_> = up.iter().map(|info| (&info.name, &info.node)).collect();
+    assert_eq!(listed, [(fixture.there.name(), fixture.there.id())]);
     fixture.settled().await;
     assert_eq!(watcher.try_recv(), Err(TryRecvError::Empty));
     fixture.cut().await;
@@ -263,6 +257,6 @@ async fn s17_what_a_process_held_is_free_when_its_down_is_received(fixture: Fixt
     go.send(()).unwrap();
     monitor.await;
     assert_eq!(Arc::strong_count(&held), 1);
-    assert_eq!(fixture.there.whereis(&name("jobs")), None);
+    assert_eq!(fixture.there.whereis("jobs"), None);
     assert!(!fixture.there.is_process_alive(&pid));
 }

@@ -2,7 +2,7 @@
 
 use futures::{FutureExt, channel::oneshot};
 use monitor_runtime::{
-    Connect, Demonitor, EndKind, Incarnation, MonitorOptions, NodeId, NodeType, TryRecvError, prelude::*,
+    Connect, Demonitored, EndKind, Incarnation, MonitorRef, NodeId, NodeType, TryRecvError, prelude::*,
 };
 
 use crate::{
@@ -66,8 +66,20 @@ async fn p03_a_reason_of_64_kib_comes_byte_for_byte(fixture: Fixture) {
         target.exit(ExitReason::other(bytes.clone()));
         assert!(expect_down(&mut watcher, &monitor).await == exit(ExitReason::other(bytes)));
     }
-    let refused = ExitReason::other(vec![0; ExitReason::MAX_LEN + 1]).unwrap_err();
-    assert_eq!(refused.0, ExitReason::MAX_LEN + 1, "refused where it is made, with its length");
+    // A longer one is cut where it is made, and a text not within a character.
+    let bytes = vec![0xff; ExitReason::MAX_LEN];
+    let text = "-".repeat(ExitReason::MAX_LEN - 1);
+    let longer = [bytes.clone(), text.clone().into()].map(|whole| [whole, "é".into()].concat());
+    for (whole, cut) in longer.into_iter().zip([bytes, text.into()]) {
+        let target = fixture.there.process().unwrap();
+        let monitor = watcher.monitor(target.pid()).unwrap();
+        fixture.watched(&target, 1).await;
+        target.exit(ExitReason::other(whole));
+        let DownReason::Exit(ExitReason::Other(reason)) = expect_down(&mut watcher, &monitor).await else {
+            panic!("a reason of its own")
+        };
+        assert!(reason == cut[..], "{} bytes", reason.len());
+    }
 }
 
 async fn p04_a_dead_process_is_noproc(fixture: Fixture) {
@@ -219,10 +231,10 @@ async fn p21_to_monitor_ones_own_name_never_fires(fixture: Fixture) {
     never_fires(&mut own, &monitor);
 }
 
-fn never_fires(own: &mut Process, monitor: &monitor_runtime::MonitorRef) {
+fn never_fires(own: &mut Process, monitor: &MonitorRef) {
     assert!(own.monitors().is_empty());
     assert_eq!(watchers_of(own.node(), own.pid()), 0);
-    assert_eq!(own.demonitor(monitor), Ok(false));
+    assert_eq!(own.demonitor(monitor), Ok(Demonitored::Unknown));
     assert_eq!(own.try_recv(), Err(TryRecvError::Empty));
 }
 
@@ -254,7 +266,7 @@ async fn p24_monitors_and_watchers_are_listed_as_often_as_they_are(fixture: Fixt
     let (watcher, target) = fixture.processes();
     let monitors: Vec<_> = (0..3).map(|_| watcher.monitor(target.pid()).unwrap()).collect();
     fixture.watched(&target, 3).await;
-    let of_target = |monitor: &monitor_runtime::MonitorRef| (monitor.clone(), Target::from(target.pid()));
+    let of_target = |monitor: &MonitorRef| (monitor.clone(), Target::from(target.pid()));
     assert_eq!(watcher.monitors(), monitors.iter().map(of_target).collect::<Vec<_>>());
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use monitor_runtime::{EndKind, NodesOptions, prelude::*};
+use monitor_runtime::{EndKind, prelude::*};
 
 use crate::{
     common::{Cluster, eventually, expect_exit, next_down, next_node_down, next_node_up, run},

@@ -11,11 +11,19 @@ use std::{
 
 use futures::FutureExt;
 use monitor_runtime::{
-    AliasMode, CallError, Demonitor, Envelope, MonitorError, MonitorOptions, NodesOptions, NotAlive,
-    RegisterError, SendError, SendOptions, TryRecvError, prelude::*,
+    AliasMode, Bytes, ChannelId, Demonitored, Envelope, MonitorError, RegisterError, SendErrorKind,
+    TryRecvError, TrySendError, prelude::*,
 };
 
 use crate::common::{Cluster, eventually, name, next_down, run};
+
+/// Checks that a message was not sent because its process has exited, and was returned.
+#[track_caller]
+fn refused(sent: Result<(), TrySendError>, body: impl Into<Bytes>) {
+    let Err(TrySendError::Failed(error)) = sent else { panic!("{sent:?}") };
+    assert_eq!(*error.kind(), SendErrorKind::NotAlive(NotAlive));
+    assert!(error.into_inner() == body.into());
+}
 
 /// A mailbox whose process has exited.
 async fn of_the_dead(node: &Node) -> Process {
@@ -34,31 +42,36 @@ fn p36_every_call_of_a_dead_process_is_refused() {
         let monitor =
             targets[0].monitor_with(&pid, MonitorOptions::new().alias(AliasMode::ExplicitUnalias)).unwrap();
         let mut dead = of_the_dead(&a).await;
-        let not_alive = SendError::NotAlive(NotAlive);
         for target in &targets {
             let to = target.pid();
-            assert_eq!(dead.try_send(to, "x"), Err(not_alive));
-            assert_eq!(dead.try_send(to, Envelope::new("x")), Err(not_alive));
-            assert_eq!(dead.send(to, "x").await, Err(not_alive));
-            assert_eq!(dead.try_send(to, Postcard(&7)), Err(not_alive));
-            assert_eq!(dead.try_send(to, vec![0; 1 << 24]), Err(not_alive), "long or not");
-            let called = dead.call(to, "x").timeout(Duration::MAX).await;
-            assert_eq!(called, Err(CallError::NotAlive(NotAlive)));
+            refused(dead.try_send(to, "x"), "x");
+            refused(dead.try_send(to, Envelope::new("x").or_default_channel()), "x");
+            refused(dead.send(to, "x").await.map_err(TrySendError::from), "x");
+            refused(dead.try_send(to, Postcard(&7_u8)), "\x07");
+            let long = vec![0; 1 << 24];
+            refused(dead.try_send(to, long.clone()), long);
+            let mut address: Addr<String> = dead.addr(to).unwrap();
+            for _ in 0..2 {
+                refused(address.try_send(String::new()), "\0");
+                refused(address.send(String::new()).await.map_err(TrySendError::from), "\0");
+                let called = address.call::<u8>(String::new()).await;
+                assert_eq!(called, Err(CallError::NotAlive(to.into())));
+                // A clone is of the same process.
+                address = address.clone();
+            }
+            let called = dead.call(to, "x").await;
+            assert_eq!(called, Err(CallError::NotAlive(to.into())));
             assert_eq!(dead.monitor(to), Err(MonitorError::NotAlive(NotAlive)));
         }
-        assert_eq!(dead.try_send(&monitor, "x"), Err(not_alive), "through an alias");
-        let nowhere = "nowhere@local".parse::<monitor_runtime::NodeName>().unwrap();
-        assert_eq!(
-            dead.try_send(name("x").at(nowhere.clone()), "x"),
-            Err(not_alive),
-            "before any connection"
-        );
-        assert_eq!(dead.demonitor(&monitor), Err(MonitorError::NotAlive(NotAlive)));
+        refused(dead.try_send(&monitor, "x"), "x");
+        refused(dead.try_send("x@nowhere@local", "x"), "x");
+        assert_eq!(dead.demonitor(&monitor), Err(NotAlive));
+        assert_eq!(dead.demonitor_flush(&monitor), Err(NotAlive));
         assert_eq!(dead.unalias(&monitor), Err(NotAlive));
         assert_eq!(dead.monitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(dead.demonitor_node(b.name()), Err(MonitorError::NotAlive(NotAlive)));
         assert_eq!(dead.monitor_nodes(NodesOptions::new()), Err(MonitorError::NotAlive(NotAlive)));
-        assert_eq!(dead.demonitor_nodes(NodesOptions::new()), Err(MonitorError::NotAlive(NotAlive)));
+        assert_eq!(dead.demonitor_nodes(NodesOptions::new()), Err(NotAlive));
         assert_eq!(dead.register(name("x")), Err(RegisterError::NotAlive(NotAlive)));
         assert_eq!(dead.monitors(), []);
         assert_eq!(dead.recv().await, None);
@@ -90,8 +103,8 @@ fn p36_a_reply_of_a_dead_process_is_refused() {
             let call = asks.call(&pid, "?").timeout(Duration::MAX);
             let (answer, late) = futures::join!(call, late);
             let (mailbox, request) = late.unwrap();
-            assert_eq!(mailbox.reply(&request, "!"), Err(SendError::NotAlive(NotAlive)));
-            assert_eq!(mailbox.reply(&request, Postcard(&1)), Err(SendError::NotAlive(NotAlive)));
+            refused(mailbox.reply(&request, "!").map(drop), "!");
+            refused(mailbox.reply(&request, Postcard(&1_u8)).map(drop), "\x01");
             let Err(CallError::Down(down)) = answer else { panic!("{answer:?}") };
             assert_eq!(down.reason, DownReason::Exit(ExitReason::Normal));
         }
@@ -133,15 +146,15 @@ fn p37_a_call_that_waits_when_its_process_exits_is_over() {
             };
             let (body, called): (Result<(), ExitReason>, _) = futures::join!(body, calls);
             assert_eq!(body, Ok(()));
-            assert_eq!(called, Err(CallError::NotAlive(NotAlive)));
+            assert_eq!(called, Err(CallError::NotAlive(target.pid().into())));
             assert_eq!((a.stats().aliases, a.stats().monitors), (0, 0));
         }
     });
 }
 
-/// Threads that share the mailbox of a process send as fast as they can, one with each of the
-/// options, while it exits.
-async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOptions]) {
+/// Threads that share the mailbox of a process send as fast as they can, one on each of
+/// the channels, while it exits.
+async fn race(watcher_node: &Node, node: &Node, rounds: usize, channels: &[ChannelId]) {
     for round in 0..rounds {
         let mut watcher = watcher_node.process().unwrap();
         let process = node.process().unwrap();
@@ -154,9 +167,9 @@ async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOp
             async move {
                 mailbox.recv().await;
                 let mailbox = Arc::new(mailbox);
-                for &options in options {
+                for &channel in channels {
                     let (mailbox, to, told) = (mailbox.clone(), to.clone(), told.clone());
-                    senders.push(thread::spawn(move || send_until_refused(&mailbox, &to, options, &told)));
+                    senders.push(thread::spawn(move || send_until_refused(&mailbox, &to, channel, &told)));
                 }
                 Ok::<(), ExitReason>(())
             }
@@ -175,23 +188,23 @@ async fn race(watcher_node: &Node, node: &Node, rounds: usize, options: &[SendOp
         told.store(true, Ordering::SeqCst);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
         // All earlier frames of that channel arrive before this one.
-        for &options in options {
-            node.try_send(watcher.pid(), OPTIONS("last", options)).unwrap();
+        for &channel in channels {
+            node.try_send(watcher.pid(), Envelope::new("last").channel(channel)).unwrap();
         }
-        for _ in options {
+        for _ in channels {
             let Some(Event::Message(message)) = watcher.recv().await else { panic!() };
-            assert_eq!(message.body, b"last", "round {round}: a message came after the down");
+            assert_eq!(message.body, "last", "round {round}: a message came after the down");
         }
     }
 }
 
 /// After the exit was reported, no send is accepted.
-fn send_until_refused(mailbox: &Process, to: &Pid, options: SendOptions, told: &AtomicBool) {
+fn send_until_refused(mailbox: &Process, to: &Pid, channel: ChannelId, told: &AtomicBool) {
     loop {
         let is_told = told.load(Ordering::SeqCst);
-        match mailbox.try_send(to, OPTIONS([1], options)) {
-            Err(SendError::NotAlive(NotAlive)) => return,
-            Ok(()) | Err(SendError::Full) if !is_told => {}
+        match mailbox.try_send(to, Envelope::new(vec![1]).channel(channel)) {
+            Err(TrySendError::Failed(error)) if *error.kind() == SendErrorKind::NotAlive(NotAlive) => return,
+            Ok(()) | Err(TrySendError::Full(_)) if !is_told => {}
             other => panic!("sent after the end: {other:?}"),
         }
     }
@@ -202,7 +215,7 @@ fn r29_of_threads_that_share_a_mailbox_nothing_comes_after_the_down() {
     run(async {
         let cluster = Cluster::new();
         let (a, b) = (cluster.node("a").await, cluster.node("b").await);
-        let both = [SendOptions::new(); 2];
+        let both = [ChannelId::DEFAULT; 2];
         race(&a, &a, 300, &both).await;
         race(&a, &b, 300, &both).await;
     });
@@ -212,19 +225,18 @@ fn r29_of_threads_that_share_a_mailbox_nothing_comes_after_the_down() {
 #[cfg(feature = "tcp")]
 #[test]
 fn r29_of_threads_that_share_a_mailbox_nothing_comes_after_the_down_on_any_channel() {
-    use monitor_runtime::{NodeSpec, Secret};
+    use monitor_runtime::NodeSpec;
     run(async {
         let secret = Secret::generate();
         let start = |label: &str| {
-            let config = Config::new(format!("{label}@127.0.0.1").parse().unwrap());
+            let config = Config::new(format!("{label}@127.0.0.1"));
             let config = config.listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone());
-            Node::start(config.channels(["bulk".parse().unwrap()]))
+            Node::start(config.channels(["bulk"]))
         };
         let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
         let at = b.local_addr().unwrap().to_string().parse().unwrap();
         a.connect(NodeSpec::new(b.name().clone()).at(at).unwrap()).unwrap();
-        let bulk = SendOptions::new().channel(b.channel("bulk").unwrap());
-        race(&a, &b, 100, &[SendOptions::new(), bulk]).await;
+        race(&a, &b, 100, &[ChannelId::DEFAULT, b.channel("bulk").unwrap()]).await;
     });
 }
 
@@ -240,10 +252,10 @@ fn a_name_is_given_to_the_living_only_and_free_before_the_down() {
             let registers = thread::spawn(move || node.register(name("job"), &of));
             drop(process);
             monitor.await;
-            assert_eq!(a.whereis(&name("job")), None, "round {round}");
-            assert!(!a.unregister(&name("job")).unwrap());
+            assert_eq!(a.whereis("job"), None, "round {round}");
+            assert!(!a.unregister("job").unwrap());
             assert!(matches!(registers.join().unwrap(), Ok(()) | Err(RegisterError::NoProc)));
-            assert_eq!(a.whereis(&name("job")), None, "round {round}");
+            assert_eq!(a.whereis("job"), None, "round {round}");
             assert_eq!(a.register(name("job"), &pid), Err(RegisterError::NoProc));
         }
     });
@@ -263,7 +275,8 @@ fn downs_that_wait_end_with_their_watcher_but_for_those_it_has_taken_along() {
             // A run of others is prefetched with it.
             next_down(&mut mailbox).await;
             a.try_send(mailbox.pid(), "stays").unwrap();
-            assert!(mailbox.demonitor_flush(&mailbox.monitors()[0].0).unwrap());
+            let oldest = &mailbox.monitors()[0].0;
+            assert_eq!(mailbox.demonitor_flush(oldest), Ok(Demonitored::Fired));
             Ok::<_, ExitReason>((mailbox, a))
         });
         let (mut mailbox, a) = mailbox.await.unwrap();

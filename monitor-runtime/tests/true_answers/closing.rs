@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use monitor_runtime::{
-    Connect, EndKind, MonitorOptions, SendError, SendOptions, prelude::*, test_util::run_all_on,
+    ChannelId, Connect, Demonitored, EndKind, Envelope, NotAlive, SendErrorKind, prelude::*,
+    test_util::run_all_on,
 };
 use peer_service::memory::{Join, Network};
 use smol::Executor;
 
-use crate::common::{Cluster, eventually, expect_no_connection, name, next_down, run};
+use crate::common::{Cluster, eventually, expect_no_connection, name, next_body, next_down, run};
 
 /// A node whose tasks run only when the test drives them.
 struct Held {
@@ -45,13 +46,6 @@ async fn severed(cluster: &Cluster) -> (Held, Node) {
     (a, b)
 }
 
-fn body(event: Option<Event>) -> Vec<u8> {
-    match event {
-        Some(Event::Message(message)) => message.body,
-        other => panic!("no message: {other:?}"),
-    }
-}
-
 #[test]
 fn r30_a_message_sent_at_once_after_the_link_has_ended_goes_to_the_next_session() {
     run(async {
@@ -65,7 +59,7 @@ fn r30_a_message_sent_at_once_after_the_link_has_ended_goes_to_the_next_session(
         assert_eq!(a.node.stats().waiting, 3);
         a.while_it_runs(async {
             for at in ["1", "2", "3"] {
-                assert_eq!(body(receiver.recv().await), at.as_bytes());
+                assert_eq!(next_body(&mut receiver).await, at);
             }
         })
         .await;
@@ -73,7 +67,7 @@ fn r30_a_message_sent_at_once_after_the_link_has_ended_goes_to_the_next_session(
         // From no process.
         cluster.sever(&a.node, &b);
         assert_eq!(a.node.try_send(&to, "4"), Ok(()));
-        assert_eq!(body(a.while_it_runs(receiver.recv()).await), b"4");
+        assert_eq!(a.while_it_runs(next_body(&mut receiver)).await, "4");
         assert_eq!(a.node.stats().count("messages_not_connected"), Some(0));
         assert_eq!(a.node.stats().count("messages_undeliverable"), Some(0));
     });
@@ -91,7 +85,7 @@ fn r30_a_monitor_made_at_once_after_the_link_has_ended_connects() {
         let mut set = a.node.monitor_set();
         set.monitor(target.pid()).unwrap();
         let taken_back = watcher.monitor(target.pid()).unwrap();
-        assert!(watcher.demonitor(&taken_back).unwrap());
+        assert_eq!(watcher.demonitor(&taken_back), Ok(Demonitored::Active));
         let never = MonitorOptions::new().connect(Connect::Never);
         let never = a.node.monitor_with(target.pid(), never).unwrap();
         assert_eq!(watcher.monitors().len(), 1);
@@ -125,7 +119,7 @@ fn r30_a_call_made_at_once_after_the_link_has_ended_is_answered() {
         let mut of_node = Box::pin(a.node.call(&server, "2").timeout(Duration::MAX));
         assert!((&mut of_process).now_or_never().is_none() && (&mut of_node).now_or_never().is_none());
         let replies = a.while_it_runs(async { futures::join!(of_process, of_node) }).await;
-        assert_eq!((replies.0.unwrap().body, replies.1.unwrap().body), (b"1".to_vec(), b"2".to_vec()));
+        assert_eq!((replies.0.unwrap().body, replies.1.unwrap().body), ("1".into(), "2".into()));
     });
 }
 
@@ -144,8 +138,8 @@ fn r31_what_the_old_session_has_delivered_comes_before_the_next() {
         me.try_send(receiver.pid(), "new").unwrap();
         let mut me = me;
         a.while_it_runs(async {
-            assert_eq!(body(receiver.recv().await), b"old");
-            assert_eq!(body(receiver.recv().await), b"new");
+            assert_eq!(next_body(&mut receiver).await, "old");
+            assert_eq!(next_body(&mut receiver).await, "new");
             let down = next_down(&mut me).await;
             assert_eq!((down.monitor, down.reason), (of_name, DownReason::NoProc));
         })
@@ -168,8 +162,8 @@ fn a_message_for_a_node_that_is_gone_is_counted_and_kept_no_longer() {
         .await;
         assert_eq!(a.node.stats().waiting, 0);
         a.while_it_runs(a.node.stop()).await;
-        let gone = me.try_send(name("x").at(b.name().clone()), "x");
-        assert_eq!(gone, Err(SendError::NotAlive(monitor_runtime::NotAlive)));
+        let gone = me.send(name("x").at(b.name().clone()), "x").await.unwrap_err();
+        assert_eq!(*gone.kind(), SendErrorKind::NotAlive(NotAlive));
     });
 }
 
@@ -191,23 +185,23 @@ fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
             let config = run_all_on(Config::new(join.name.clone()), spawner.clone());
             Node::with_service(config, network.join_with(join))
         };
-        let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
+        let (a, b) = (start("a").unwrap(), start("b").unwrap());
         let me = a.process().unwrap();
         let mut receiver = b.process().unwrap();
-        let bulk = SendOptions::new().channel(a.channel("bulk").unwrap());
-        let all = [SendOptions::new(), bulk];
+        let all = [ChannelId::DEFAULT, a.channel("bulk").unwrap()];
         for round in 0..10_u8 {
-            for options in all {
-                me.try_send(receiver.pid(), OPTIONS([round], options)).unwrap();
-                assert_eq!(body(executor.run(receiver.recv()).await), [round]);
+            for channel in all {
+                me.try_send(receiver.pid(), Envelope::new(vec![round]).channel(channel)).unwrap();
+                assert_eq!(*executor.run(next_body(&mut receiver)).await, [round]);
             }
             network.sever(a.name(), b.name());
             let mut monitor = a.monitor(receiver.pid()).unwrap();
-            for options in all {
-                assert_eq!(me.try_send(receiver.pid(), OPTIONS([round], options)), Ok(()));
+            for channel in all {
+                let message = Envelope::new(vec![round]).channel(channel);
+                assert_eq!(me.try_send(receiver.pid(), message), Ok(()));
             }
             for _ in all {
-                assert_eq!(body(executor.run(receiver.recv()).await), [round]);
+                assert_eq!(*executor.run(next_body(&mut receiver)).await, [round]);
             }
             assert_eq!((&mut monitor).now_or_never(), None, "it is on the session that the messages took");
         }
@@ -219,11 +213,11 @@ fn r30_on_channels_a_message_at_once_after_the_end_goes_to_the_next_session() {
 #[cfg(feature = "tcp")]
 #[test]
 fn r30_over_tcp_a_message_at_once_after_the_end_goes_to_the_next_session() {
-    use monitor_runtime::{NodeSpec, Secret};
+    use monitor_runtime::NodeSpec;
     run(async {
         let secret = Secret::generate();
         let start = |label: &str| {
-            let config = Config::new(format!("{label}@127.0.0.1").parse().unwrap());
+            let config = Config::new(format!("{label}@127.0.0.1"));
             Node::start(config.listen("127.0.0.1:0".parse().unwrap()).secret(secret.clone()))
         };
         let (a, b) = (start("a").await.unwrap(), start("b").await.unwrap());
@@ -232,14 +226,14 @@ fn r30_over_tcp_a_message_at_once_after_the_end_goes_to_the_next_session() {
         let me = a.process().unwrap();
         let mut receiver = b.process().unwrap();
         for round in 0..50_u8 {
-            assert_eq!(me.try_send(receiver.pid(), [round]), Ok(()), "round {round}");
-            assert_eq!(body(receiver.recv().await), [round]);
+            assert_eq!(me.try_send(receiver.pid(), vec![round]), Ok(()), "round {round}");
+            assert_eq!(*next_body(&mut receiver).await, [round]);
             // The outbox is closed when this returns; the end is reported when the peer has closed
             // its side.
             a.disconnect(b.name()).unwrap();
             let mut monitor = a.monitor(receiver.pid()).unwrap();
-            assert_eq!(me.try_send(receiver.pid(), [round]), Ok(()), "round {round}");
-            assert_eq!(body(receiver.recv().await), [round]);
+            assert_eq!(me.try_send(receiver.pid(), vec![round]), Ok(()), "round {round}");
+            assert_eq!(*next_body(&mut receiver).await, [round]);
             let fired = (&mut monitor).now_or_never();
             assert_eq!(fired, None, "round {round}: it is on the session that the message took");
         }

@@ -1,6 +1,6 @@
 //! Counts, lists and booleans about monitors, also for prefetched `Down`s.
 
-use monitor_runtime::{Demonitor, MonitorRef, ProcessInfo, prelude::*};
+use monitor_runtime::{Demonitored, MonitorRef, ProcessInfo, prelude::*};
 
 use crate::common::{Cluster, eventually, next_down, run};
 
@@ -53,29 +53,38 @@ fn a_down_counts_until_it_is_received() {
 }
 
 #[test]
-fn a_demonitor_says_what_became_of_the_monitor() {
+fn d27_a_demonitor_says_what_became_of_the_monitor() {
     run(async {
         let a = Cluster::new().node("a").await;
         let (mut watcher, references) = fired(&a).await;
-        let info = Demonitor::new().info();
         // The next 127 are prefetched with the first one.
         let first = next_down(&mut watcher).await;
         assert_eq!(first.monitor, references[0]);
         let (taken, queued) = (&references[1], &references[200]);
-        assert!(!watcher.demonitor_with(&first.monitor, info).unwrap(), "received");
+        assert_eq!(watcher.demonitor(&first.monitor), Ok(Demonitored::Unknown), "received");
         for reference in [taken, queued] {
-            assert!(!watcher.demonitor_with(reference, info).unwrap(), "fired");
-            assert!(watcher.monitors().iter().any(|(listed, _)| listed == reference), "it stays");
-            assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "fired, and flushed");
+            for _ in 0..2 {
+                assert_eq!(watcher.demonitor(reference), Ok(Demonitored::Fired));
+                assert!(watcher.monitors().iter().any(|(listed, _)| listed == reference), "it stays");
+            }
+            assert_eq!(watcher.demonitor_flush(reference), Ok(Demonitored::Fired));
             assert!(!watcher.monitors().iter().any(|(listed, _)| listed == reference));
-            assert!(!watcher.demonitor_with(reference, info.flush()).unwrap(), "nothing is left");
-            assert!(watcher.demonitor(reference).unwrap(), "without info");
+            assert_eq!(watcher.demonitor_flush(reference), Ok(Demonitored::Unknown), "flushed");
+            assert_eq!(watcher.demonitor(reference), Ok(Demonitored::Unknown), "flushed");
         }
         assert_eq!(a.stats().fired, MONITORS - 3);
         let target = a.process().unwrap();
         let active = watcher.monitor(target.pid()).unwrap();
-        assert!(watcher.demonitor_with(&active, info).unwrap(), "active");
-        assert!(!watcher.demonitor_with(&active, info).unwrap(), "once");
+        assert_eq!(watcher.demonitor(&active), Ok(Demonitored::Active));
+        assert_eq!(watcher.demonitor(&active), Ok(Demonitored::Unknown), "once");
+        // A monitor of another process, fired or not.
+        let other = a.process().unwrap();
+        let of_other = other.monitor(target.pid()).unwrap();
+        for reference in [&of_other, &references[2], &references[201]] {
+            let stranger = if *reference == of_other { &watcher } else { &other };
+            assert_eq!(stranger.demonitor_flush(reference), Ok(Demonitored::Unknown), "of another");
+        }
+        assert_eq!(other.demonitor(&of_other), Ok(Demonitored::Active));
 
         let mut received = vec![references[0].clone()];
         while let Ok(Event::Down(down)) = watcher.try_recv() {
@@ -94,16 +103,16 @@ fn what_a_set_removes_and_a_monitor_ends_is_told() {
         let mut set = a.monitor_set();
         let targets: Vec<_> = (0..MONITORS).map(|_| a.process().unwrap()).collect();
         let references: Vec<_> = targets.iter().map(|target| set.monitor(target.pid()).unwrap()).collect();
-        assert!(set.demonitor(&references[MONITORS - 1]), "active");
-        assert!(!set.demonitor(&references[MONITORS - 1]), "once");
+        assert_eq!(set.demonitor(&references[MONITORS - 1]), Demonitored::Active);
+        assert_eq!(set.demonitor(&references[MONITORS - 1]), Demonitored::Unknown, "once");
         drop(targets);
         eventually("all have fired", || a.stats().fired == MONITORS - 1).await;
         let first = set.next().await.unwrap();
         assert_eq!(first.monitor, references[0]);
-        assert!(!set.demonitor(&first.monitor), "received");
+        assert_eq!(set.demonitor(&first.monitor), Demonitored::Unknown, "received");
         assert_eq!(set.len(), MONITORS - 2);
         for (removed, at) in [1, 200].into_iter().enumerate() {
-            assert!(!set.demonitor(&references[at]), "fired: {at}");
+            assert_eq!(set.demonitor(&references[at]), Demonitored::Fired, "{at}");
             assert_eq!((set.len(), a.stats().fired), (MONITORS - 3 - removed, MONITORS - 3 - removed));
         }
         let mut rest = 0;
@@ -113,10 +122,10 @@ fn what_a_set_removes_and_a_monitor_ends_is_told() {
         assert_eq!((rest, set.len(), a.stats().fired), (MONITORS - 4, 0, 0));
 
         let target = a.process().unwrap();
-        assert!(a.monitor(target.pid()).unwrap().demonitor(), "active");
+        assert_eq!(a.monitor(target.pid()).unwrap().demonitor(), Demonitored::Active);
         let monitor = a.monitor(target.pid()).unwrap();
         drop(target);
-        assert!(!monitor.demonitor(), "fired and unread");
+        assert_eq!(monitor.demonitor(), Demonitored::Fired, "unread");
         assert_eq!((a.stats().fired, a.stats().watchers), (0, 1));
     });
 }

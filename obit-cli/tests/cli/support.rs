@@ -153,7 +153,7 @@ pub(crate) async fn node_with_secret(label: &str, secret: Secret) -> Node {
 }
 
 async fn node_with(label: &str, set: impl FnOnce(Config) -> Config) -> Node {
-    let config = Config::new(format!("{label}@127.0.0.1").parse().unwrap());
+    let config = Config::new(format!("{label}@127.0.0.1"));
     Node::start(set(config.listen("127.0.0.1:0".parse().unwrap()))).await.unwrap()
 }
 

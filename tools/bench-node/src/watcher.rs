@@ -25,7 +25,9 @@ use std::{
     time::Instant,
 };
 
-use monitor_runtime::{Event, MonitorOptions, Name, Node, NodeName, Pid, Process, Target, refs::Serial};
+use monitor_runtime::{
+    Bytes, Event, MonitorOptions, Name, Node, NodeName, Pid, Process, Target, refs::Serial,
+};
 use smol::future::block_on;
 
 use crate::{
@@ -260,7 +262,7 @@ impl Watcher {
 
     fn messages(&mut self, count: usize, bytes: usize) -> Result<Vec<u64>> {
         let target = self.control.clone();
-        let body = vec![b'.'; bytes];
+        let body = Bytes::from(vec![b'.'; bytes]);
         let start = Instant::now();
         for _ in 0..count {
             block_on(self.process.send(&target, body.clone()))?;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use refs::varint::{self, VarintError};
 use thiserror::Error;
 
 /// The kind of a frame. The numbers are frozen.
@@ -90,19 +91,11 @@ pub(crate) enum Parsed {
 /// Parses the frame at the start of `bytes`. Its body may have at most `max_body` bytes, which is
 /// checked as soon as the length has arrived.
 pub(crate) fn parse(bytes: &[u8], max_body: usize) -> Result<Parsed, WireError> {
-    let mut length = 0_u32;
-    let mut at = 0;
-    loop {
-        let Some(&byte) = bytes.get(at) else { return Ok(Parsed::Partial(None)) };
-        length |= u32::from(byte & 0x7f) << (7 * at);
-        at += 1;
-        if byte & 0x80 == 0 {
-            break;
-        }
-        if at == MAX_LENGTH_BYTES {
-            return Err(WireError::Length);
-        }
-    }
+    let (length, at) = match varint::decode(bytes, MAX_LENGTH_BYTES) {
+        Ok(decoded) => decoded,
+        Err(VarintError::Incomplete) => return Ok(Parsed::Partial(None)),
+        Err(VarintError::TooLong | VarintError::TooLarge) => return Err(WireError::Length),
+    };
     if length == 0 {
         return Err(WireError::Empty);
     }
@@ -164,7 +157,8 @@ pub(crate) fn append_body(
 pub(crate) fn seal(out: &mut Vec<u8>, kind: Kind, body: usize) {
     let end = out.len();
     let start = end - body - UNSEALED.len();
-    let (prefix, prefix_len) = encode_length(body as u32 + 1);
+    let mut prefix = [0; MAX_LENGTH_BYTES];
+    let prefix_len = varint::encode(body as u32 + 1, &mut prefix);
     if prefix_len > 1 {
         out.resize(end + prefix_len - 1, 0);
         out.copy_within(end - body..end, start + prefix_len + 1);
@@ -182,20 +176,6 @@ struct Unfinished<'a> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         self.out.truncate(self.start);
-    }
-}
-
-fn encode_length(mut length: u32) -> ([u8; MAX_LENGTH_BYTES], usize) {
-    let mut bytes = [0; MAX_LENGTH_BYTES];
-    let mut len = 0;
-    loop {
-        bytes[len] = length as u8 & 0x7f;
-        length >>= 7;
-        len += 1;
-        if length == 0 {
-            return (bytes, len);
-        }
-        bytes[len - 1] |= 0x80;
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     features,
     verdict::Done::{self, Whole, Without},
 };
-use crate::{cluster, conformance, differential, page, tidy};
+use crate::{api, cluster, conformance, differential, page, tidy};
 
 /// One step: its name and its function.
 pub(super) struct Step {
@@ -27,6 +27,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "msrv", run: features::check_with_oldest_rust },
     Step { name: "deny", run: deny },
     Step { name: "tidy", run: || tidy::check().map(Done::from) },
+    Step { name: "api", run: public_api },
     Step { name: "package", run: package },
     Step { name: "test", run: || cargo(&["test", "--workspace"]) },
     // Checks that the benchmarks run, not how fast: each runs once.
@@ -48,6 +49,15 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "differential", run: || unless(differential::missing(), &["xtask", "differential"]) },
     Step { name: "test-cluster", run: test_cluster },
 ];
+
+/// Compares the public API of the libraries with the text of it in `docs/api`.
+fn public_api() -> Result<Done> {
+    match api::check()? {
+        api::Outcome::Same => Ok(Whole),
+        api::Outcome::Changed(changes) => bail!("{changes}"),
+        api::Outcome::Unable(why) => Ok(Without(why)),
+    }
+}
 
 /// Packs every package that is meant for a registry, as publishing would. The packed files are not
 /// built: the other steps build the same files.

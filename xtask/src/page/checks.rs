@@ -17,17 +17,17 @@ type Check = fn(&mut Browser, &mut Nodes, &Path) -> Result<()>;
 
 /// All checks, each with a description.
 pub(super) const ALL: [(&str, Check); 8] = [
-    ("the node, its peers, who watches whom and every end as it comes", ends_are_shown),
+    ("the node, its peers, its monitors and each Down", ends_are_shown),
     ("names of peers are shown as text, regardless of their characters", names_are_text),
     ("the page of a node that is watched names its watchers", the_watched_see_their_watchers),
     (
-        "readable in light and dark, on a phone and on a wide screen, and still for whom motion is too much",
+        "readable in light and dark, on a phone and on a wide screen, and without motion if the user prefers that",
         readable,
     ),
-    ("of many monitors all are counted, and the page is no longer than what it shows", many_are_counted),
-    ("a filter leaves what has that name, and says where nothing has", filtered),
-    ("a slow node is asked one question at a time", questions_do_not_pile_up),
-    ("a node that is gone is said to be, and shown again when it is back", a_lost_node_comes_back),
+    ("all of many monitors are counted, and the page is not longer than its content", many_are_counted),
+    ("a filter shows only matching entries, and tells if there are none", filtered),
+    ("a slow node gets one request at a time", questions_do_not_pile_up),
+    ("a lost node is shown as lost, and as live when it is back", a_lost_node_comes_back),
 ];
 
 const WIDE: Screen = Screen { width: 1440, height: 1000, dark: false, reduced_motion: false };
@@ -44,10 +44,10 @@ fn ends_are_shown(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Re
     nodes.fails.finish();
     tab.shows(
         "#downs li.bad",
-        &["ended", "nightly-report", &nodes.fails.node, "status 7", "its own node said so"],
+        &["ended", "nightly-report", &nodes.fails.node, "status 7", "reported by its own node"],
     )?;
     nodes.killed.running.kill();
-    tab.shows("#downs li.lost", &["no connection", "uploader", &nodes.killed.node, "it may live on"])?;
+    tab.shows("#downs li.lost", &["no connection", "uploader", &nodes.killed.node, "may still be alive"])?;
     tab.shows("#nodes tr.gone", &[&nodes.killed.node])?;
     tab.shows("#counts", &["dials"])?;
     contents(&mut tab)
@@ -131,7 +131,7 @@ fn questions_do_not_pile_up(browser: &mut Browser, nodes: &mut Nodes, _: &Path) 
 
 fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Path) -> Result<()> {
     let mut tab = open(browser, &nodes.page())?;
-    let life = tab.evaluate("document.getElementById('life').textContent")?;
+    let details = tab.evaluate("document.getElementById('details').textContent")?;
     nodes.watcher.kill();
     tab.shows("#status", &["lost"])?;
     tab.shows("#notice", &["The node is lost"])?;
@@ -143,9 +143,12 @@ fn a_lost_node_comes_back(browser: &mut Browser, nodes: &mut Nodes, folder: &Pat
     tab.picture(&folder.join("lost.png"))?;
     nodes.restart_watcher()?;
     tab.shows("#status", &["live"])?;
-    tab.shows("#notice", &["started anew"])?;
+    tab.shows("#notice", &["was restarted"])?;
     tab.shows("#monitors li", &["importer"])?;
-    tab.holds("it is another life", &format!("document.getElementById('life').textContent !== {life}"))
+    tab.holds(
+        "it is another incarnation",
+        &format!("document.getElementById('details').textContent !== {details}"),
+    )
 }
 
 fn open<'b>(browser: &'b mut Browser, url: &str) -> Result<Tab<'b>> {

@@ -8,7 +8,7 @@ use super::{
 /// The page that explains every error, and under which heading it explains which type of which
 /// file.
 const ERRORS: &str = "docs/errors.md";
-const EXPLAINED: [(&str, &str, &str); 14] = [
+const EXPLAINED: [(&str, &str, &str); 15] = [
     ("EndKind", "refs/src/session_end.rs", "EndKind"),
     ("StartError", "monitor-runtime/src/error.rs", "StartError"),
     ("TcpStartError", "transport-tcp/src/error.rs", "StartError"),
@@ -17,8 +17,9 @@ const EXPLAINED: [(&str, &str, &str); 14] = [
     ("SecretError", "transport-tcp/src/error.rs", "SecretError"),
     ("MonitorError", "monitor-runtime/src/error.rs", "MonitorError"),
     ("ConnectError", "monitor-runtime/src/error.rs", "ConnectError"),
-    ("SendError", "monitor-runtime/src/error.rs", "SendError"),
-    ("CallError", "monitor-runtime/src/error.rs", "CallError"),
+    ("SendErrorKind", "monitor-runtime/src/error/send.rs", "SendErrorKind"),
+    ("TrySendError", "monitor-runtime/src/error/send.rs", "TrySendError"),
+    ("CallError", "monitor-runtime/src/error/send.rs", "CallError"),
     ("TryRecvError", "monitor-runtime/src/error.rs", "TryRecvError"),
     ("RegisterError", "monitor-runtime/src/error.rs", "RegisterError"),
     ("AskError", "monitor-runtime/src/observe/control/client.rs", "AskError"),
@@ -26,7 +27,7 @@ const EXPLAINED: [(&str, &str, &str); 14] = [
 ];
 /// Errors that are of one kind, so that a heading is all they have there, and their files.
 const OF_ONE_KIND: [(&str, &str); 2] =
-    [("DecodeError", "monitor-runtime/src/error.rs"), ("ReasonTooLarge", "monitor-core/src/reason.rs")];
+    [("DecodeError", "monitor-runtime/src/error.rs"), ("SendError", "monitor-runtime/src/error/send.rs")];
 
 /// The pages that name the tests of their claims.
 const SECURITY: [&str; 2] = ["SECURITY.md", "docs/security-annex.md"];

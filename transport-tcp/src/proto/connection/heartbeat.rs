@@ -13,8 +13,9 @@ use std::time::Duration;
 use crate::config::Heartbeat;
 
 /// The heartbeat of one session. Its driver reports when bytes were [`sent`](HeartbeatTimer::sent)
-/// and [`received`](HeartbeatTimer::received), calls [`poll`](HeartbeatTimer::poll) after each change and
-/// at the time that the last poll returned, and carries out the [`Beat`] that it returns.
+/// and [`received`](HeartbeatTimer::received), calls [`poll`](HeartbeatTimer::poll) after each
+/// change and at the time that the last poll returned, and carries out the [`Beat`] that it
+/// returns.
 #[derive(Clone, Debug)]
 pub struct HeartbeatTimer {
     config: Heartbeat,

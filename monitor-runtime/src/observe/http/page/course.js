@@ -1,25 +1,25 @@
-// What one look at the node does not show: how its counts change, and which nodes were there a moment ago.
+// Compares snapshots: the rates of the counts, and the nodes that have just gone.
 
-/** How many seconds the curve of the Downs covers. */
+/** Number of seconds that the curve of the Downs covers. */
 const CURVE = 120;
-/** How long a node that is gone stays on the page, and how many do. */
+/** For how long a node that has gone stays on the page, and the maximum number of such nodes. */
 const REMEMBERED_MS = 60_000;
 const REMEMBERED = 16;
 
 export class Course {
-  #life = "";
+  #incarnation = "";
   #last = null;
   #peers = new Map();
   #gone = new Map();
   curve = [];
   rates = new Map();
 
-  /** A look, taken at that time in milliseconds. True if it is of another life of the node than the last one. */
+  /** Adds a snapshot taken at that time in milliseconds. Returns true if the node has another incarnation than in the last one. */
   add(look, now) {
-    const began = this.#life !== look.node.incarnation;
-    const again = began && this.#life !== "";
+    const began = this.#incarnation !== look.node.incarnation;
+    const again = began && this.#incarnation !== "";
     if (began) {
-      this.#life = look.node.incarnation;
+      this.#incarnation = look.node.incarnation;
       this.#last = null;
       this.#peers.clear();
       this.#gone.clear();
@@ -30,7 +30,7 @@ export class Course {
     return again;
   }
 
-  /** The nodes that were up until a moment ago, and since when they are not. */
+  /** The nodes that have just gone, and since when. */
   gone() {
     return [...this.#gone.values()];
   }
@@ -58,7 +58,7 @@ export class Course {
   #meet(look, now) {
     const peers = new Map(look.node.peers.map((peer) => [peer.name, peer]));
     for (const [name, peer] of this.#peers) {
-      // Where there are more than are listed, one that is not listed may be up.
+      // If the list is incomplete, a node that is not listed may be up.
       if (!peers.has(name) && !look.node.more_peers) this.#gone.set(name, { ...peer, since: now });
     }
     for (const [name, peer] of this.#gone) {

@@ -1,18 +1,18 @@
-// The node, those it is connected to, and how many monitors go which way. A table beside it says the same.
+// A map of the node and its peers, with the number of monitors in each direction. The table beside it shows the same.
 
 import { figure } from "./words.js";
 
 /** The node itself is in the middle. */
 const CENTRE = { x: 0, y: 0 };
 
-/** How many have a place around the node (the table has all), how far away, and how long their labels and hosts are. */
+/** For a number of peers on the map (the table has all): their distance, and the maximum lengths of their labels and hosts. */
 const WIDE = { places: 14, x: 300, y: 120, label: 17, host: 22, beside: 78 };
 const NARROW = { places: 6, x: 102, y: 135, label: 12, host: 15, beside: 58 };
-/** How much room there is above and below them, and beside them for their names. */
+/** The space above and below the peers, and beside them for their names. */
 const MARGIN = 60;
-/** More of them than this need more height. */
+/** From this number of peers on the map is higher. */
 const FEW = 8;
-/** Where on the way to a node the numbers stand. */
+/** The position of the numbers on the line to a peer. */
 const MIDDLE = 0.58;
 
 export function draw(map, own, nodes) {
@@ -63,10 +63,10 @@ function text(spot, content, className) {
 
 const line = (spot, node) => svg("line", { x1: 0, y1: 0, x2: spot.x, y2: spot.y, class: node.up ? "link" : "link gone" });
 
-/** A number for each way that monitors go. */
+/** One number for each direction in which there are monitors. */
 function numbers(spot, node) {
   const length = Math.hypot(spot.x, spot.y);
-  // Both ways have their numbers on either side of the line.
+  // If there are two numbers, they are on both sides of the line.
   const beside = (far) => ({ x: spot.x * MIDDLE - (spot.y / length) * far, y: spot.y * MIDDLE + (spot.x / length) * far });
   const far = node.out > 0 && node.in > 0 ? 13 : 0;
   const parts = [];
@@ -75,7 +75,7 @@ function numbers(spot, node) {
   return parts;
 }
 
-/** A number with a point towards whom the monitors watch. */
+/** A number with a tip that points at the watched node. */
 function badge(spot, content, towards, className) {
   const group = svg("g", { class: `badge ${className}` });
   const half = 9 + 4 * content.length;
@@ -102,7 +102,7 @@ function disc(spot, name, className, room) {
   const radius = className === "own" ? 20 : 14;
   const [first, second] = spot.y < -1 ? [-radius - 21, -radius - 7] : [radius + 16, radius + 30];
   group.append(svg("circle", { cx: spot.x, cy: spot.y, r: radius }), text({ x: spot.x, y: spot.y + first }, cut(label, room.label), "label"));
-  // The title of the page has the own one.
+  // The host of this node is in the title of the page.
   if (className !== "own") group.append(text({ x: spot.x, y: spot.y + second }, cut(host, room.host), "host"));
   return group;
 }

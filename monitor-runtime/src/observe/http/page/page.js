@@ -1,19 +1,19 @@
-// Asks the node again and again, one question at a time, and says so when it does not answer.
+// Requests snapshots of the node, one request at a time, and shows when the node does not answer.
 
 import { Course } from "./course.js";
 import { draw } from "./picture.js";
 import { span } from "./words.js";
 
-const QUESTION = "inspect?monitors=200&downs=50";
+const REQUEST = "inspect?monitors=200&downs=50";
 const INTERVAL_MS = 1000;
-/** After failures it asks less and less often, but at least so often. */
+/** The longest pause between two requests after failures. */
 const LONGEST_MS = 5000;
 const PATIENCE_MS = 5000;
 
 const at = (id) => document.getElementById(id);
 const course = new Course();
 let look = null;
-/** How it is with the node: connecting, live or lost. And why it is lost. */
+/** The state of the node: connecting, live or lost; and why it is lost. */
 let kind = "connecting";
 let why = "";
 let heard = 0;
@@ -27,7 +27,7 @@ async function ask() {
   asking = true;
   clearTimeout(timer);
   try {
-    const answer = await fetch(QUESTION, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    const answer = await fetch(REQUEST, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!answer.ok) throw new Error(`it answers ${answer.status}`);
     look = await answer.json();
     heard = performance.now();
@@ -43,7 +43,7 @@ async function ask() {
   }
 }
 
-/** The next question, when this one is done with: slow answers do not pile up. */
+/** Schedules the next request after the end of this one, so that requests do not pile up. */
 function schedule() {
   clearTimeout(timer);
   if (paused || document.hidden) return;
@@ -55,22 +55,22 @@ function well(again) {
   kind = "live";
   status();
   document.title = `${look.node.name} – obit`;
-  notice(again ? "The node has been started anew: all counts begin again." : "");
+  notice(again ? "The node was restarted: all counts begin at zero." : "");
 }
 
 function unwell(error) {
   kind = "lost";
   status();
   document.title = `lost: ${look?.node.name ?? "the node"} – obit`;
-  why = error.name === "TimeoutError" ? "it does not answer" : error.message.startsWith("it ") ? error.message : "nobody is there";
+  why = error.name === "TimeoutError" ? "it does not answer" : error.message.startsWith("it ") ? error.message : "nothing answers there";
   lost();
 }
 
-/** Says that the node is lost, and draws it older by the time that has passed. */
+/** Shows that the node is lost, and how old its state is by now. */
 function lost() {
   const age = performance.now() - heard;
   notice(`The node is lost: ${why}. ${paused ? "Paused: it is not asked again." : "Trying again."}`);
-  at("notice-age").textContent = look ? (age < 1000 ? "This is what it said just now." : `This is what it said ${span(age)} ago.`) : "";
+  at("notice-age").textContent = look ? (age < 1000 ? "This is its state of a moment ago." : `This is its state of ${span(age)} ago.`) : "";
   redraw();
 }
 
@@ -80,7 +80,7 @@ function redraw() {
 
 function status() {
   const text = kind === "lost" && paused ? "lost, paused" : paused ? "paused" : kind;
-  // Told to those who listen only when it changes.
+  // Set only when it changes, because a screen reader reads each change.
   if (at("status").textContent !== text) at("status").textContent = text;
   at("status").dataset.state = paused && kind !== "lost" ? "paused" : kind;
   document.documentElement.dataset.state = kind;
@@ -90,20 +90,20 @@ let shownUntil = 0;
 
 function notice(text) {
   const place = at("notice");
-  // What is only good to know stays for a while.
+  // News stay for a while.
   if (text) shownUntil = performance.now() + 10_000;
   else if (failures === 0 && place.dataset.kind === "news" && performance.now() < shownUntil) return;
   place.dataset.kind = failures ? "lost" : "news";
   place.hidden = !text;
   at("notice-age").textContent = "";
-  // The age beside it is not told to those who listen: it changes each second.
+  // The age beside it is hidden from screen readers, because it changes each second.
   if (at("notice-text").textContent !== text) at("notice-text").textContent = text;
 }
 
 at("pause").addEventListener("click", () => {
   paused = !paused;
   at("pause").setAttribute("aria-pressed", String(paused));
-  at("pause").textContent = paused ? "Go on" : "Pause";
+  at("pause").textContent = paused ? "Resume" : "Pause";
   status();
   if (paused) clearTimeout(timer);
   else ask();

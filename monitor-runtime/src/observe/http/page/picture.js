@@ -1,11 +1,11 @@
-// Draws a look at the node. Names come from peers, who may be hostile: whatever is shown is shown as text.
+// Draws a snapshot of the node. Names come from peers, which may be hostile: every name is inserted as text.
 
 import { draw as drawMap } from "./map.js";
-import { bytes, figure, number, place, rate, span, told, watches } from "./words.js";
+import { bytes, describe, figure, number, place, rate, span, watches } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 
-/** Draws all of it: a look, what came before it, the time, and that of the look, both in milliseconds. */
+/** Draws the whole page from a snapshot, the earlier snapshots, the time now, and the time of the snapshot, both in milliseconds. */
 export function draw(look, course, now, taken) {
   const all = watches(look);
   const nodes = nodesOf(look, course, all);
@@ -34,7 +34,7 @@ function name(text, className = "") {
   return bdi;
 }
 
-/** A node: where there is little room, its label and its host on a line each. */
+/** A node name: on a narrow screen its label and its host are on two lines. */
 function nodeName(text) {
   const split = text.indexOf("@");
   if (split < 0) return name(text);
@@ -44,7 +44,7 @@ function nodeName(text) {
   return bdi;
 }
 
-/** What stands below a list in which nothing is shown. */
+/** The text below an empty list. */
 function none(list, shown, all, text) {
   at(`${list}-none`).hidden = shown > 0 || (all === 0 && !text);
   at(`${list}-none`).textContent = all > 0 ? "Nothing matches the filter." : text;
@@ -54,7 +54,7 @@ const cell = (text, className = "") => element("td", className, text);
 const end = ({ what, node }) => element("span", "end", name(what, "target"), said(" on "), name(node, "on"));
 const said = (text) => element("span", "said", text);
 
-/** Makes the children of `parent` those of the items: what is there already stays, so that nothing flickers or loses focus. */
+/** Makes the children of `parent` those of the items: children that exist already are reused, so that nothing flickers or loses focus. */
 function fill(parent, items, key, make) {
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   const children = items.map((item) => {
@@ -79,9 +79,9 @@ const same = (one, other) => one.textContent === other.textContent && one.childN
 function head(node, since) {
   at("node").replaceChildren(name(node.name));
   const up = node.uptime_ms === undefined ? [] : [`up for ${span(node.uptime_ms + since)}`, `version ${node.version}`];
-  const parts = [node.address ? `listens on ${node.address}` : "listens nowhere", ...up, `life ${node.incarnation}`];
+  const parts = [node.address ? `listens on ${node.address}` : "listens nowhere", ...up, `incarnation ${node.incarnation}`];
   if (node.hidden) parts.unshift("hidden");
-  at("life").textContent = parts.join(" · ");
+  at("details").textContent = parts.join(" · ");
 }
 
 function figures(look, course) {
@@ -89,12 +89,12 @@ function figures(look, course) {
   const sum = look.told.reduce((all, line) => all + line.count, 0);
   const perSecond = course.curve.at(-1) ?? 0;
   const tiles = [
-    ["nodes up", figure(look.node.peers.length + (look.node.more_peers ?? 0) + 1), "with this one"],
+    ["nodes up", figure(look.node.peers.length + (look.node.more_peers ?? 0) + 1), "including this one"],
     ["processes", figure(look.node.processes), "on this node"],
     ["monitors held", figure(look.node.monitors), `${figure(gauge("fired"))} fired, not received`],
     ["watched by others", figure(look.node.monitored_by), "monitors on its processes"],
     ["waiting", figure(gauge("waiting")), `for a connection, ${bytes(gauge("waiting_bytes"))}`],
-    ["downs told", figure(sum), perSecond > 0 ? `${rate(perSecond)} a second` : "none just now"],
+    ["Downs reported", figure(sum), perSecond > 0 ? `${rate(perSecond)} a second` : "none at the moment"],
   ];
   fill(at("figures"), tiles, ([label]) => label, ([label, value, note]) =>
     element("div", "figure", element("dt", "", label), element("dd", "value", value), element("dd", "note", note)),
@@ -121,10 +121,10 @@ function sparkline(curve) {
   return svg;
 }
 
-/** The nodes that are up, those that are watched without being up, and those that have just gone, each in its place. */
+/** The nodes that are up, the nodes that are watched and not up, and the nodes that have just gone, sorted by name. */
 function nodesOf(look, course, all) {
   const own = look.node.name;
-  // A look shows a part of the monitors; of those with a peer the node itself knows the number.
+  // A snapshot contains a part of the monitors, but their number for each connected peer.
   const nodes = new Map(look.node.peers.map((peer) => [peer.name, { ...peer, up: true, out: peer.monitors, in: peer.monitored_by }]));
   const add = (peer) => {
     if (!nodes.has(peer.name)) nodes.set(peer.name, { ...peer, up: false, out: 0, in: 0, part: look.monitors.more });
@@ -144,7 +144,7 @@ function count(node, way) {
 
 function nodesTable(look, shown, nodes, now) {
   const up = nodes.filter((node) => node.up).length;
-  at("nodes-of").textContent = nodes.length === 0 ? "this one is alone" : `${number(up)} connected to this one`;
+  at("nodes-of").textContent = nodes.length === 0 ? "no other node is connected" : `${number(up)} connected to this node`;
   none("nodes", shown.length, nodes.length, "");
   const monitors = (node, value) => cell(number(value) + (node.part && value > 0 ? " or more" : ""), "number");
   const row = (node) => {
@@ -152,7 +152,7 @@ function nodesTable(look, shown, nodes, now) {
     mark.setAttribute("aria-hidden", "true");
     const head = element("th", "", element("span", "peer", mark, nodeName(node.name)));
     head.scope = "row";
-    // A session is hidden if either end is: where this one is, it says nothing of the other.
+    // A session is hidden if either end is hidden. If this node is hidden, that does not tell whether the peer is.
     if (node.up && node.hidden && !look.node.hidden) head.append(element("span", "tag", "hidden"));
     if (!node.up) head.append(element("span", "tag lost", node.since ? gone(now - node.since) : "not connected"));
     return element("tr", node.up ? "" : "gone", head,
@@ -168,15 +168,15 @@ const gone = (milliseconds) => (milliseconds < 1000 ? "just gone" : `gone for ${
 function downs(look, since) {
   const shown = look.downs.filter((down) => wanted(down.target, down.text));
   at("downs-of").textContent = look.downs.length === 0 ? "" : "newest first";
-  none("downs", shown.length, look.downs.length, "Nothing so far.");
+  none("downs", shown.length, look.downs.length, "None so far.");
   fill(at("downs"), shown, (down) => down.monitor, (down) => {
-    const { kind, tone, why, evidence } = told(down);
+    const { kind, tone, why, evidence } = describe(down);
     const { what, node } = place(down.target);
     const ago = span(down.ago_ms + since);
     const when = element("span", "when", ago === "now" ? ago : `${ago} ago`);
     return element("li", `down ${tone}`,
       element("div", "line", element("span", "tag", kind), end({ what, node }), when),
-      element("div", "why", name(why || "nobody of that name, or no longer")),
+      element("div", "why", name(why || "no process has that name")),
       element("div", "evidence", evidence));
   });
 }
@@ -186,7 +186,7 @@ function monitors(look, all) {
   const count = look.node.monitors + look.node.monitored_by;
   const part = look.monitors.more ? `the first ${number(all.length)} of ${number(count)}` : number(all.length);
   at("monitors-of").textContent = shown.length === all.length ? part : `${number(shown.length)} of ${part}`;
-  none("monitors", shown.length, all.length, "Nobody watches anybody here.");
+  none("monitors", shown.length, all.length, "There are no monitors.");
   fill(at("monitors"), shown, (watch) => watch.key, ({ watcher, target, fired }) => {
     const arrow = element("span", "arrow", "→");
     arrow.setAttribute("aria-hidden", "true");
@@ -196,7 +196,7 @@ function monitors(look, all) {
   });
 }
 
-/** What has ever counted anything, the busiest first. */
+/** The counts that are not zero, those with the highest rates first. */
 function counts(look, course) {
   const lines = look.counts.filter((line) => line.count > 0);
   lines.sort((a, b) => course.perSecond(b.name) - course.perSecond(a.name) || b.count - a.count);

@@ -1,9 +1,9 @@
-// What the node says, in words for people. Nothing here touches the page.
+// Turns the node's data into texts. Nothing here changes the page.
 
 const URI = /^partisan:(pid|ref):([^:]+):[0-9a-f]+:(\d+\.\d+)$/;
 const NAME = /^partisan:name:([^:]+):(.+)$/;
 
-/** What a pid, a reference or a name@node names, and on which node. */
+/** Splits a pid, a reference or a name@node: the process or monitor, and its node. */
 export function place(text) {
   const uri = URI.exec(text);
   if (uri) {
@@ -24,7 +24,7 @@ function decoded(text) {
   }
 }
 
-/** Who watches whom: one entry a monitor, whoever holds it. */
+/** The monitors, those of this node and those of its peers: one entry each. */
 export function watches(look) {
   const own = look.node.name;
   const held = look.monitors.held.map((monitor) => ({
@@ -44,13 +44,13 @@ export function watches(look) {
   return [...held, ...others];
 }
 
-/** A Down: its kind, why, and how sure that is. */
-export function told(down) {
+/** Describes a Down: its kind, the reason, and what proves it. */
+export function describe(down) {
   const rest = down.text.includes(": ") ? down.text.slice(down.text.indexOf(": ") + 2) : "";
   const evidence = {
-    "target-node": "its own node said so",
-    "session-end": "the connection ended: it may live on",
-    "no-session": "there was no connection: it may live on",
+    "target-node": "reported by its own node",
+    "session-end": "the connection ended: the process may still be alive",
+    "no-session": "there was no connection: the process may be alive",
   };
   const kinds = {
     exit: rest === "normal" || rest === "shutdown" ? ["ended", "good"] : ["ended", "bad"],
