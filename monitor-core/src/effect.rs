@@ -1,10 +1,14 @@
 //! The outputs of a core: effects for its caller, and notices for processes.
 
 use alloc::sync::Arc;
-use core::fmt;
+use core::{
+    fmt,
+    hash::{Hash, Hasher},
+    time::Duration,
+};
 
 use refs::{ChannelId, DialId, Incarnation, MonitorRef, NodeId, NodeName, SessionEnd, SessionId, Target};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     ids::{LocalPid, MonitorId, Ticket},
@@ -187,7 +191,8 @@ impl NodesOptions {
 
 /// The end of a monitor: its target, the reason, and the evidence for it.
 ///
-/// Its [`Display`](fmt::Display) is a line for a person. Programs match [`Down::reason`].
+/// Its [`Display`](fmt::Display) is a line for a person. Programs match [`Down::reason`]. Two of
+/// them are equal if all their fields are; [`Down::elapsed`] does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 #[doc(alias = "DOWN")]
@@ -209,12 +214,79 @@ pub struct Down {
     /// [`CoreConfig::SHORT_REASON`](crate::CoreConfig::SHORT_REASON) bytes is never cut, and no cut
     /// changes the kind of a reason.
     pub reason_was_cut: bool,
+    pub(crate) elapsed: Elapsed,
+}
+
+/// A time that does not count when the values that contain it are compared. Nanoseconds have half
+/// the size of a `Duration`, and each `Down` is moved several times.
+#[derive(Clone, Copy)]
+pub(crate) struct Elapsed {
+    nanos: u64,
+}
+
+impl Elapsed {
+    pub(crate) const ZERO: Self = Elapsed { nanos: 0 };
+
+    const fn get(self) -> Duration {
+        Duration::from_nanos(self.nanos)
+    }
+}
+
+impl PartialEq for Elapsed {
+    fn eq(&self, _: &Elapsed) -> bool {
+        true
+    }
+}
+
+impl Eq for Elapsed {}
+
+impl Hash for Elapsed {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl fmt::Debug for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+impl Serialize for Elapsed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
+    }
 }
 
 impl Down {
     /// Makes a `Down` without tag and incarnation, for a driver whose core no longer exists.
     pub const fn new(monitor: MonitorRef, target: Target, reason: DownReason) -> Self {
-        Down { monitor, target, reason, reason_was_cut: false, tag: 0, incarnation: None }
+        Down {
+            monitor,
+            target,
+            reason,
+            reason_was_cut: false,
+            tag: 0,
+            incarnation: None,
+            elapsed: Elapsed::ZERO,
+        }
+    }
+
+    /// How long ago the monitor had fired when the program received this `Down`: whether it is
+    /// fresh or has waited unread. It does not grow afterwards.
+    ///
+    /// The monitor fires when the watcher's node learns of the end, so the time on the network, and
+    /// the silence after which a session ended, do not count. The runtime measures it with a coarse
+    /// clock: a wait is reported up to one step too short or too long, and never as negative. A step
+    /// is 1 to 10 ms on Linux (4 ms with most kernels) and 1 ms elsewhere.
+    ///
+    /// Zero if the driver of the core has no clock or has not called [`Down::set_elapsed`].
+    pub const fn elapsed(&self) -> Duration {
+        self.elapsed.get()
+    }
+
+    /// Sets [`Down::elapsed`]. For the driver of a core, which has no clock of its own. The maximum
+    /// is 584 years; a longer time is set to it.
+    pub fn set_elapsed(&mut self, elapsed: Duration) {
+        self.elapsed = Elapsed { nanos: elapsed.as_nanos().try_into().unwrap_or(u64::MAX) };
     }
 
     /// The node that decided the end, and so what the `Down` proves.
@@ -269,3 +341,35 @@ impl fmt::Display for DownSource {
 }
 
 const _: () = assert!(size_of::<Effect>() <= 56 && size_of::<Notice>() <= 24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_elapsed_time_is_zero_until_it_is_set_and_does_not_count_for_equality() {
+        let monitor = "partisan:ref:b@local:0000000000008c21:0.1".parse().expect("a reference");
+        let target = "job@a@local".parse().expect("a target");
+        let down = Down::new(monitor, target, DownReason::NoProc);
+        assert_eq!(down.elapsed(), Duration::ZERO);
+        let mut late = down.clone();
+        for elapsed in [Duration::from_nanos(1), Duration::from_secs(90), Duration::from_nanos(u64::MAX)] {
+            late.set_elapsed(elapsed);
+            assert_eq!(late.elapsed(), elapsed);
+        }
+        late.set_elapsed(Duration::MAX);
+        assert_eq!(late.elapsed(), Duration::from_nanos(u64::MAX));
+        assert_eq!(late, down);
+        let differ: [fn(&mut Down); 4] = [
+            |down| down.tag = 1,
+            |down| down.reason = DownReason::Exit(crate::ExitReason::Normal),
+            |down| down.reason_was_cut = true,
+            |down| down.incarnation = Incarnation::new(1),
+        ];
+        for change in differ {
+            let mut other = down.clone();
+            change(&mut other);
+            assert_ne!(other, down);
+        }
+    }
+}

@@ -273,11 +273,15 @@ impl Exchange {
     }
 
     fn poll_outcome(&self, cx: &Context<'_>, target: &Target) -> Poll<Result<Message, CallError>> {
-        self.pending.poll(cx).map(|outcome| match (outcome, self.node().inner.take(self.id)) {
+        let inner = &self.node().inner;
+        self.pending.poll(cx).map(|outcome| match (outcome, inner.take(self.id)) {
             (CallOutcome::Reply(message), _) => Ok(message),
-            (_, Some(down)) => Err(CallError::Down(Box::new(down))),
+            (CallOutcome::Down(at), Some(mut down)) => {
+                down.set_elapsed(inner.environment.coarse_now().since(at));
+                Err(CallError::Down(Box::new(down)))
+            }
             // The calling process has exited, and its monitors with it.
-            (_, None) => Err(CallError::NotAlive(target.clone())),
+            _ => Err(CallError::NotAlive(target.clone())),
         })
     }
 }

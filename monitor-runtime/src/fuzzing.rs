@@ -118,7 +118,9 @@ impl Attacked {
             Poll::Ready(item) => item,
             Poll::Pending => None,
         });
-        items.filter(|item| matches!(item, QueueItem::Down(id) if self.inner.take(*id).is_some())).count()
+        items
+            .filter(|item| matches!(item, QueueItem::Down(fired) if self.inner.take(fired.id).is_some()))
+            .count()
     }
 }
 

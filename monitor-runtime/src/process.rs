@@ -123,17 +123,17 @@ impl Process {
     /// a process that has exited ended with its monitors, unless they were taken before.
     fn next(&mut self, mut pop: impl FnMut(&Queue) -> Poll<Option<QueueItem>>) -> Poll<Option<Event>> {
         loop {
-            if let Some(down) = self.prefetch.pop() {
+            if let Some(down) = self.prefetch.pop(&self.handle.node.inner.environment) {
                 return Poll::Ready(Some(Event::Down(down)));
             }
             match ready!(pop(&self.handle.process.queue)) {
                 Some(QueueItem::Event(event)) => return Poll::Ready(Some(event)),
-                Some(QueueItem::Down(id)) => {
+                Some(QueueItem::Down(fired)) => {
                     let receiver = self.local();
                     let down = self.handle.node.inner.take_run(
                         &mut self.prefetch,
                         receiver,
-                        id,
+                        fired,
                         &self.handle.process.queue,
                     );
                     if let Some(down) = down.filter(|_| !self.handle.process.gate.is_closed()) {

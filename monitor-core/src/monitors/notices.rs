@@ -5,7 +5,7 @@ use refs::MonitorRef;
 use super::Core;
 use crate::{
     config::CoreConfig,
-    effect::{Down, DownSource},
+    effect::{Down, DownSource, Elapsed},
     ids::{LocalPid, MonitorId},
     reason::{DownReason, ExitReason},
     tables::{MonitorState, OutgoingIndex},
@@ -52,6 +52,7 @@ impl Core {
             tag: row.tag,
             incarnation,
             reason_was_cut,
+            elapsed: Elapsed::ZERO,
         }
     }
 

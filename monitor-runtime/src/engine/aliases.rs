@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use refs::{AliasToken, Serial};
 use siphasher::sip::SipHasher24;
 
-use crate::event::Message;
+use crate::{event::Message, threads::environment::CoarseTime};
 
 /// Computes the tokens of a node's aliases. Random for each start of the node; the key never leaves
 /// the node.
@@ -191,8 +191,10 @@ pub(crate) enum CallOutcome {
     #[default]
     Pending,
     Reply(Message),
-    /// The monitor has fired.
-    Down,
+    /// The monitor has fired, at that time.
+    Down(CoarseTime),
+    /// The caller has exited or the node has failed, so neither will come.
+    Ended,
 }
 
 impl PendingCall {
@@ -202,9 +204,17 @@ impl PendingCall {
         self.waker.take()
     }
 
-    /// Completes the call, because its monitor has fired. Returns the waker of the caller.
-    pub(crate) fn down(&self) -> Option<Waker> {
-        *self.outcome.lock() = CallOutcome::Down;
+    /// Completes the call, because its monitor has fired at that time. Returns the waker of the
+    /// caller.
+    pub(crate) fn down(&self, at: CoarseTime) -> Option<Waker> {
+        *self.outcome.lock() = CallOutcome::Down(at);
+        self.waker.take()
+    }
+
+    /// Completes the call, because its caller has exited or the node has failed. Returns the waker
+    /// of the caller.
+    pub(crate) fn end(&self) -> Option<Waker> {
+        *self.outcome.lock() = CallOutcome::Ended;
         self.waker.take()
     }
 

@@ -18,6 +18,7 @@ use crate::{
         handle::SessionHandle,
         message_frame::{MAX_SIGNAL_FRAME, SIGNALS},
     },
+    threads::environment::CoarseTime,
 };
 
 impl Inner {
@@ -30,6 +31,8 @@ impl Inner {
 fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnlock) {
     // Locked on first use, because most inputs only send and need no directory.
     let mut directory = None;
+    // Read on first use, and once, because an input may fire a million monitors.
+    let mut now = None;
     let mut remaining = effects;
     while let Some((effect, others)) = remaining.split_first() {
         remaining = others;
@@ -45,7 +48,8 @@ fn run(effects: &[Effect], state: &mut State, node: &Inner, after: &mut AfterUnl
             Effect::Connect { node, dial } => connect(node, *dial, state, after),
             Effect::Deliver { to, notice: Notice::Down(first) } => {
                 let directory = directory.get_or_insert_with(|| node.directory.read());
-                remaining = deliver_downs((*to, *first), others, state, node, directory, after);
+                let now = *now.get_or_insert_with(|| node.environment.coarse_now());
+                remaining = deliver_downs((*to, *first), others, now, state, node, directory, after);
             }
             Effect::Deliver { to, notice: Notice::Node(notice) } => {
                 deliver(*to, notice, node, directory.get_or_insert_with(|| node.directory.read()), after);
@@ -111,6 +115,7 @@ fn connect(node: &NodeName, dial: DialId, state: &mut State, after: &mut AfterUn
 fn deliver_downs<'a>(
     (to, first): (LocalPid, MonitorId),
     others: &'a [Effect],
+    now: CoarseTime,
     state: &mut State,
     node: &Inner,
     directory: &Directory,
@@ -126,17 +131,17 @@ fn deliver_downs<'a>(
         count += 1;
         record_down(to, id, state, node, after, &mut tally);
         match state.aliases.fired(id) {
-            Some(call) => after.wakers.extend(call.down()),
+            Some(call) => after.wakers.extend(call.down(now)),
             None => fired.push(id),
         }
     }
     node.down_counters.add(&tally);
     match directory.get(to) {
         Some(LocalEndpoint::Process(process)) => {
-            after.wakers.extend(process.queue.push_downs(&fired));
+            after.wakers.extend(process.queue.push_downs(&fired, now));
         }
         Some(LocalEndpoint::Watcher(inbox)) => {
-            inbox.push(&fired);
+            inbox.push(&fired, now);
             after.wakers.extend(inbox.waker.take());
         }
         // The receiver has exited.

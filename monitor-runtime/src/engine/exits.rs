@@ -26,7 +26,7 @@ impl Inner {
         });
         let removed = removed.unwrap_or_else(|NotAlive| self.directory.write().remove(pid));
         // Calls that wait in another task end, because no reply will come.
-        calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
+        calls.iter().filter_map(|call| call.end()).for_each(unwind::wake);
         if let Some(LocalEndpoint::Process(process)) = removed {
             // A program that still holds the mailbox receives the queued entries, and then `None`.
             // Otherwise the mailbox is dropped here, without a lock held.
@@ -38,6 +38,6 @@ impl Inner {
     /// Ends the aliases of a process or watcher, and its pending calls.
     pub(crate) fn exit_aliases(&self, pid: LocalPid) {
         let calls = self.enter(|state, _| state.aliases.exited(pid)).unwrap_or_default();
-        calls.iter().filter_map(|call| call.down()).for_each(unwind::wake);
+        calls.iter().filter_map(|call| call.end()).for_each(unwind::wake);
     }
 }

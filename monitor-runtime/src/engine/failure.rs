@@ -27,7 +27,7 @@ impl Inner {
             handle.close(EndKind::NodeFailed);
             handle.abort.abort();
         }
-        calls.iter().filter_map(|call| call.down()).for_each(supervision::unwind::wake);
+        calls.iter().filter_map(|call| call.end()).for_each(supervision::unwind::wake);
         self.wake_endpoints();
         self.send_waiters.wake_all();
         self.backlog.wake();

@@ -16,7 +16,7 @@ use crate::threads::environment::Environment;
 #[non_exhaustive]
 pub struct PastDown {
     /// The delivered `Down`. A reason of more than 1 KiB is cut to its beginning, and
-    /// `reason_was_cut` is set.
+    /// `reason_was_cut` is set. Its [`elapsed`](Down::elapsed) is zero.
     pub down: Down,
     /// The process that received the `Down`. `None` if the receiver was a
     /// [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet), or if the process has

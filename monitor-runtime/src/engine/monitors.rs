@@ -16,7 +16,7 @@ use crate::{
     error::{NotAlive, Refusal, Unsupported},
     event::{NodeInfo, NodesMissed},
     inbox::{
-        fired_queue::FiredQueue,
+        fired_queue::{Fired, FiredQueue},
         prefetch::Prefetch,
         queue::{GapId, Queue},
         watcher_inbox::Inbox,
@@ -92,11 +92,12 @@ impl Inner {
         &self,
         prefetch: &mut Prefetch,
         receiver: LocalPid,
-        first: MonitorId,
+        first: Fired,
         fired: &dyn FiredQueue,
     ) -> Option<Down> {
         self.take_from(|state| {
-            prefetch.take_run(&mut state.core, &mut state.prefetch_counts, receiver, first, fired)
+            let now = self.environment.coarse_now();
+            prefetch.take_run(&mut state.core, &mut state.prefetch_counts, receiver, first, fired, now)
         })
     }
 

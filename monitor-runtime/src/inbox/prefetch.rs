@@ -15,7 +15,10 @@ use std::{
 use monitor_core::{Core, Down, ExitReason, LocalPid, MonitorId};
 use parking_lot::Mutex;
 
-use crate::inbox::fired_queue::{FiredQueue, Popped};
+use crate::{
+    inbox::fired_queue::{Fired, FiredQueue, Popped},
+    threads::environment::{CoarseTime, Environment},
+};
 
 /// Maximum number of `Down`s of a run, so that a flush still searches them quickly.
 const RUN: usize = 128;
@@ -28,6 +31,8 @@ const RUN_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Prefetch {
     downs: Mutex<VecDeque<Down>>,
+    /// The time at which the run was taken, up to which [`Down::elapsed`] of its `Down`s counts.
+    taken_at: CoarseTime,
     count: Option<Arc<PrefetchCount>>,
 }
 
@@ -51,14 +56,24 @@ impl PrefetchCount {
 }
 
 impl Prefetch {
-    /// Returns the next `Down`.
-    pub(crate) fn pop(&mut self) -> Option<Down> {
+    /// Returns the next `Down`, with the time that it has waited here.
+    #[inline]
+    pub(crate) fn pop(&mut self, clock: &Environment) -> Option<Down> {
+        // Most receivers have taken no run.
+        if self.downs.get_mut().is_empty() { None } else { self.pop_first(clock.coarse_now()) }
+    }
+
+    fn pop_first(&mut self, now: CoarseTime) -> Option<Down> {
         let downs = self.downs.get_mut();
-        let down = downs.pop_front()?;
-        if let Some(count) = &self.count {
-            count.set(downs.len());
+        if now != self.taken_at
+            && let Some(first) = downs.front_mut()
+        {
+            first.set_elapsed(first.elapsed().saturating_add(now.since(self.taken_at)));
         }
-        Some(down)
+        if let Some(count) = &self.count {
+            count.set(downs.len().saturating_sub(1));
+        }
+        downs.pop_front()
     }
 
     /// Drops all `Down`s, because their receiver ends. Returns true if the node has a count of this
@@ -76,21 +91,28 @@ impl Prefetch {
         core: &mut Core,
         counts: &mut PrefetchCounts,
         receiver: LocalPid,
-        first: MonitorId,
+        first: Fired,
         fired: &dyn FiredQueue,
+        now: CoarseTime,
     ) -> Option<Down> {
         let run = self.downs.get_mut();
-        let down = core.take(first);
-        if down.is_none() {
-            fired.record_skipped();
+        self.taken_at = now;
+        let mut down = core.take(first.id);
+        match &mut down {
+            Some(down) => down.set_elapsed(now.since(first.at)),
+            None => fired.record_skipped(),
         }
         let mut bytes = down.as_ref().map_or(0, reason_bytes);
         if bytes < RUN_BYTES {
-            fired.pop_run(RUN - 1, &mut |id| {
+            fired.pop_run(RUN - 1, &mut |Fired { id, at }| {
                 let Some(down) = core.take(id) else { return Popped::Flushed };
                 run.push_back(down);
-                // Read after the push, because another copy of the `Down` would cost more.
-                bytes += run.back().map_or(0, reason_bytes);
+                // Changed and read after the push, because another copy of the `Down` would cost
+                // more.
+                if let Some(down) = run.back_mut() {
+                    down.set_elapsed(now.since(at));
+                    bytes += reason_bytes(down);
+                }
                 if bytes < RUN_BYTES { Popped::Taken } else { Popped::TakenLast }
             });
         }

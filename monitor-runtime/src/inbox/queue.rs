@@ -21,8 +21,10 @@ use crate::{
     event::{Event, Message},
     inbox::{
         chunked_queue::ChunkedQueue,
-        fired_queue::{FiredQueue, Popped, is_mostly_stale},
+        fired_queue::{Fired, FiredQueue, Popped, is_mostly_stale},
+        fired_runs::FiredRuns,
     },
+    threads::environment::CoarseTime,
 };
 
 /// The queue of one mailbox, shared by the receiving process and all senders.
@@ -55,8 +57,7 @@ pub(crate) struct LeftOut {
 #[derive(Debug)]
 pub(crate) enum QueueItem {
     Event(Event),
-    /// A monitor that has fired. It may have been flushed since; then the core has no `Down` of it.
-    Down(MonitorId),
+    Down(Fired),
     /// Events of a subscription are missing at this place, unless the subscription has ended: see
     /// [`Queue::end_gap`].
     Gap(NodesOptions, GapId),
@@ -96,10 +97,10 @@ struct QueueState {
 #[derive(Debug)]
 enum QueueEntry {
     Message(Message),
-    Down(MonitorId),
+    Down(Fired),
     /// Several consecutive monitors. In this form a million notices take eight bytes each, and not
     /// the size of a message.
-    Downs(Box<ChunkedQueue<MonitorId>>),
+    Downs(Box<FiredRuns>),
     Node {
         notice: NodeNotice,
         missed: bool,
@@ -110,6 +111,9 @@ enum QueueEntry {
     /// A node event that was left out.
     Removed,
 }
+
+// The largest entry is a message.
+const _: () = assert!(size_of::<QueueEntry>() <= size_of::<Message>() + 8);
 
 impl Queue {
     /// Creates an empty queue.
@@ -158,11 +162,12 @@ impl Queue {
         state.receiver.take()
     }
 
-    /// Appends monitors that have fired. Returns the waker of the receiver, if it waits.
-    pub(crate) fn push_downs(&self, ids: &[MonitorId]) -> Option<Waker> {
+    /// Appends monitors that have fired at that time. Returns the waker of the receiver, if it
+    /// waits.
+    pub(crate) fn push_downs(&self, ids: &[MonitorId], at: CoarseTime) -> Option<Waker> {
         let mut state = self.state.lock();
         if !state.closed {
-            ids.iter().for_each(|&id| state.push_down(id));
+            state.push_downs(ids, at);
         }
         state.receiver.take()
     }
@@ -227,11 +232,11 @@ impl Queue {
 }
 
 impl FiredQueue for Queue {
-    fn pop_run(&self, max: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
+    fn pop_run(&self, max: usize, take: &mut dyn FnMut(Fired) -> Popped) {
         let mut state = self.state.lock();
         for _ in 0..max {
-            let Some(id) = state.pop_down() else { return };
-            match take(id) {
+            let Some(fired) = state.pop_down() else { return };
+            match take(fired) {
                 Popped::Taken => {}
                 Popped::TakenLast => return,
                 Popped::Flushed => state.record_skipped(),
@@ -273,31 +278,43 @@ impl QueueState {
         }
     }
 
-    fn push_down(&mut self, id: MonitorId) {
-        match self.entries.back_mut() {
-            Some(QueueEntry::Downs(run)) => run.push_back(id),
-            Some(last @ QueueEntry::Down(_)) => {
+    fn push_downs(&mut self, ids: &[MonitorId], at: CoarseTime) {
+        match (self.entries.back_mut(), ids) {
+            (_, []) => {}
+            (Some(QueueEntry::Downs(runs)), _) => {
+                runs.push(ids, at);
+                self.extra_downs += ids.len();
+            }
+            (Some(last @ QueueEntry::Down(_)), _) => {
                 let QueueEntry::Down(first) = mem::replace(last, QueueEntry::Removed) else {
                     unreachable!("the pattern matched a Down")
                 };
-                *last = QueueEntry::Downs(Box::new([first, id].into_iter().collect()));
+                let mut runs: FiredRuns = [first].into_iter().collect();
+                runs.push(ids, at);
+                *last = QueueEntry::Downs(Box::new(runs));
+                self.extra_downs += ids.len();
             }
-            _ => return self.entries.push_back(QueueEntry::Down(id)),
+            (_, &[id]) => self.entries.push_back(QueueEntry::Down(Fired { id, at })),
+            _ => {
+                let mut runs = FiredRuns::default();
+                runs.push(ids, at);
+                self.entries.push_back(QueueEntry::Downs(Box::new(runs)));
+                self.extra_downs += ids.len() - 1;
+            }
         }
-        self.extra_downs += 1;
     }
 
     /// Pops a monitor, if the first entry contains one.
-    fn pop_down(&mut self) -> Option<MonitorId> {
+    fn pop_down(&mut self) -> Option<Fired> {
         let down = match self.entries.front_mut()? {
-            QueueEntry::Down(id) => *id,
-            QueueEntry::Downs(run) => {
-                let id = run.pop_front().expect("an empty run is popped with its last monitor");
-                if !run.is_empty() {
+            QueueEntry::Down(fired) => *fired,
+            QueueEntry::Downs(runs) => {
+                let fired = runs.pop().expect("an empty entry is popped with its last monitor");
+                if !runs.is_empty() {
                     self.extra_downs -= 1;
-                    return Some(id);
+                    return Some(fired);
                 }
-                id
+                fired
             }
             _ => return None,
         };
@@ -318,8 +335,8 @@ impl QueueState {
 
     /// Pops the first entry. `None` if the queue is empty or the entry was removed.
     fn pop(&mut self) -> Option<QueueItem> {
-        if let Some(id) = self.pop_down() {
-            return Some(QueueItem::Down(id));
+        if let Some(fired) = self.pop_down() {
+            return Some(QueueItem::Down(fired));
         }
         let entry = self.entries.pop_front()?;
         let number = self.first_number;
@@ -400,7 +417,7 @@ impl QueueState {
         for (number, entry) in (self.first_number..).zip(old) {
             match &entry {
                 QueueEntry::Removed => continue,
-                QueueEntry::Down(id) if !is_fired(*id) => continue,
+                QueueEntry::Down(fired) if !is_fired(fired.id) => continue,
                 QueueEntry::Node { notice, .. } => {
                     let to = self.first_number + self.entries.len() as u64;
                     if let Some(node_events) = &mut self.node_events {
@@ -415,8 +432,9 @@ impl QueueState {
                 | QueueEntry::NodeFailed => {}
             }
             match entry {
-                QueueEntry::Downs(run) => {
-                    run.into_iter().filter(|&id| is_fired(id)).for_each(|id| self.push_down(id));
+                QueueEntry::Downs(runs) => {
+                    let left = runs.into_fired().filter(|fired| is_fired(fired.id));
+                    left.for_each(|Fired { id, at }| self.push_downs(&[id], at));
                 }
                 // Two counts may be adjacent now, so they are merged.
                 QueueEntry::Missed(count) => self.miss(count),

@@ -6,64 +6,67 @@ use futures::task::AtomicWaker;
 use monitor_core::MonitorId;
 use parking_lot::Mutex;
 
-use crate::inbox::{
-    chunked_queue::ChunkedQueue,
-    fired_queue::{FiredQueue, Popped, is_mostly_stale},
+use crate::{
+    inbox::{
+        fired_queue::{Fired, FiredQueue, Popped, is_mostly_stale},
+        fired_runs::FiredRuns,
+    },
+    threads::environment::CoarseTime,
 };
 
 /// The queue of `Down`s of a [`Monitor`](crate::Monitor) or a [`MonitorSet`](crate::MonitorSet).
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    fired: Mutex<Fired>,
+    state: Mutex<InboxState>,
     pub(crate) waker: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
-struct Fired {
-    monitors: ChunkedQueue<MonitorId>,
+struct InboxState {
+    fired: FiredRuns,
     /// Number of queued monitors that were flushed.
     stale: usize,
 }
 
 impl Inbox {
-    /// Appends monitors that have fired. The caller must then wake the receiver.
-    pub(crate) fn push(&self, ids: &[MonitorId]) {
-        self.fired.lock().monitors.extend(ids.iter().copied());
+    /// Appends monitors that have fired at that time. The caller must then wake the receiver.
+    pub(crate) fn push(&self, ids: &[MonitorId], at: CoarseTime) {
+        self.state.lock().fired.push(ids, at);
     }
 
     /// Pops the first monitor, which may have been flushed.
-    pub(crate) fn pop(&self) -> Option<MonitorId> {
-        self.fired.lock().monitors.pop_front()
+    pub(crate) fn pop(&self) -> Option<Fired> {
+        self.state.lock().fired.pop()
     }
 
     /// Records that a queued monitor was flushed. Drops all flushed monitors once they are most of
     /// the queue.
     pub(crate) fn record_flushed(&self, is_fired: impl Fn(MonitorId) -> bool) {
-        let mut fired = self.fired.lock();
-        fired.stale += 1;
-        if is_mostly_stale(fired.stale, fired.monitors.len()) {
-            let monitors = mem::take(&mut fired.monitors);
-            fired.monitors = monitors.into_iter().filter(|&id| is_fired(id)).collect();
-            fired.stale = 0;
+        let mut state = self.state.lock();
+        state.stale += 1;
+        if is_mostly_stale(state.stale, state.fired.len()) {
+            let old = mem::take(&mut state.fired);
+            state.fired = old.into_fired().filter(|fired| is_fired(fired.id)).collect();
+            state.stale = 0;
         }
     }
 }
 
 impl FiredQueue for Inbox {
-    fn pop_run(&self, max: usize, take: &mut dyn FnMut(MonitorId) -> Popped) {
-        let mut fired = self.fired.lock();
+    fn pop_run(&self, max: usize, take: &mut dyn FnMut(Fired) -> Popped) {
+        let mut state = self.state.lock();
         for _ in 0..max {
-            let Some(id) = fired.monitors.pop_front() else { return };
-            match take(id) {
+            let Some(fired) = state.fired.pop() else { return };
+            match take(fired) {
                 Popped::Taken => {}
                 Popped::TakenLast => return,
-                Popped::Flushed => fired.stale = fired.stale.saturating_sub(1),
+                Popped::Flushed => state.stale = state.stale.saturating_sub(1),
             }
         }
     }
 
     fn record_skipped(&self) {
-        let mut fired = self.fired.lock();
-        fired.stale = fired.stale.saturating_sub(1);
+        let mut state = self.state.lock();
+        state.stale = state.stale.saturating_sub(1);
     }
 }

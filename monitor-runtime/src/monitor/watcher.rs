@@ -94,7 +94,7 @@ impl Watcher {
 
     fn try_down(&mut self) -> Option<Down> {
         loop {
-            if let Some(down) = self.prefetch.pop() {
+            if let Some(down) = self.prefetch.pop(&self.node.inner.environment) {
                 return Some(down);
             }
             let (first, pid) = (self.inbox.pop()?, self.pid?);

@@ -64,7 +64,11 @@ const LAST: Duration = Duration::from_secs(1 << 32);
 
 impl Simulation for Simulated {
     fn now(&self) -> Instant {
-        self.start + self.clock.now().min(LAST)
+        self.start + self.time()
+    }
+
+    fn time(&self) -> Duration {
+        self.clock.now().min(LAST)
     }
 
     fn sleep_until(&self, at: Instant) -> Pin<Box<dyn Future<Output = ()> + Send>> {

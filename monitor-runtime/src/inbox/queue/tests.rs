@@ -12,6 +12,9 @@ use refs::{EndKind, Incarnation, NodeId, Serial, SessionId};
 use super::*;
 use crate::event::{NodeDown, NodeUp};
 
+/// The time at which all monitors here fire; `inbox/tests.rs` tests different times.
+const AT: CoarseTime = CoarseTime::ZERO;
+
 const CAPACITY: usize = 10_000;
 
 const LIMITS: MailboxLimits = MailboxLimits { bytes: CAPACITY, messages: 1000, node_events: 100 };
@@ -65,6 +68,7 @@ fn render(items: &[QueueItem]) -> String {
         }
         QueueItem::Event(Event::Message(_)) => "m".to_owned(),
         QueueItem::Event(Event::Missed(count)) => format!("missed{count}"),
+        QueueItem::Down(fired) => format!("Down({:?})", fired.id),
         other => format!("{other:?}"),
     };
     items.iter().map(word).collect::<Vec<_>>().join(" ")
@@ -81,12 +85,12 @@ fn items_are_popped_in_the_order_of_their_pushes() {
     let queue = Queue::new(LIMITS);
     let id = MonitorId(Serial::new(3, 1));
     push(&queue, message(1));
-    queue.push_downs(&[id]);
+    queue.push_downs(&[id], AT);
     push(&queue, message(2));
     let items = received(&queue);
     assert!(
         matches!(&items[..], [QueueItem::Event(Event::Message(a)), QueueItem::Down(down), QueueItem::Event(Event::Message(b))]
-        if a.body.len() == 1 && *down == id && b.body.len() == 2)
+        if a.body.len() == 1 && down.id == id && b.body.len() == 2)
     );
     assert_eq!(queue.size(), (0, 0));
 }
@@ -95,15 +99,15 @@ fn items_are_popped_in_the_order_of_their_pushes() {
 fn monitors_in_a_row_come_out_one_by_one_and_in_runs_that_end_with_the_row() {
     let queue = Queue::new(LIMITS);
     let ids: Vec<_> = (0..1000).map(|slot| MonitorId(Serial::new(slot, 1))).collect();
-    queue.push_downs(&ids[..1]);
-    queue.push_downs(&ids[1..600]);
+    queue.push_downs(&ids[..1], AT);
+    queue.push_downs(&ids[1..600], AT);
     push(&queue, message(1));
-    queue.push_downs(&ids[600..]);
+    queue.push_downs(&ids[600..], AT);
     assert_eq!(queue.size().0, 1001);
-    assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Down(id))) if id == ids[0]));
+    assert!(matches!(queue.try_pop(), Poll::Ready(Some(QueueItem::Down(fired))) if fired.id == ids[0]));
     let mut taken = Vec::new();
-    let mut take = |id| {
-        taken.push(id);
+    let mut take = |fired: Fired| {
+        taken.push(fired.id);
         Popped::Taken
     };
     queue.pop_run(10, &mut take);
@@ -122,7 +126,7 @@ fn messages_that_do_not_fit_are_one_notice_at_their_place() {
         assert_eq!(push(&queue, message(CAPACITY / 2 + 1)), Pushed::Full);
     }
     // A notice always fits.
-    queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
+    queue.push_downs(&[MonitorId(Serial::new(0, 1))], AT);
     assert_eq!(push(&queue, message(CAPACITY / 2 + 1)), Pushed::Full);
     assert_eq!(push(&queue, message(10)), Pushed::Kept);
     assert_eq!(render(&received(&queue)), "m missed3 Down(MonitorId(0.1)) missed1 m");
@@ -166,7 +170,7 @@ fn a_closed_queue_yields_its_entries_and_then_none() {
     push(&queue, message(1));
     queue.close();
     assert_eq!(push(&queue, message(1)), Pushed::Closed);
-    queue.push_downs(&[MonitorId(Serial::new(0, 1))]);
+    queue.push_downs(&[MonitorId(Serial::new(0, 1))], AT);
     assert_eq!(render(&received(&queue)), "m");
     assert!(matches!(queue.try_pop(), Poll::Ready(None)));
 }
@@ -231,7 +235,7 @@ fn flushed_notices_are_counted_while_a_node_connects_and_disconnects() {
     let mut events = node_events(20_000).into_iter();
     for slot in 0..1000 {
         events.by_ref().take(20).for_each(|event| _ = queue.push_node(event));
-        queue.push_downs(&[MonitorId(Serial::new(slot, 1))]);
+        queue.push_downs(&[MonitorId(Serial::new(slot, 1))], AT);
         queue.record_flushed(|_| false);
     }
     let (entries, _) = queue.size();
@@ -302,7 +306,7 @@ fn flushed_notices_are_dropped_once_they_are_most_of_the_queue() {
     let events = node_events(2);
     queue.push_node(events[0].clone());
     for &id in &ids {
-        queue.push_downs(&[id]);
+        queue.push_downs(&[id], AT);
     }
     queue.push_node(events[1].clone());
     push(&queue, message(1));
@@ -326,7 +330,7 @@ fn the_waker_of_the_receiver_is_returned_once_by_any_push() {
     let is_pending = |waker: &Waker| queue.poll_pop(&mut Context::from_waker(waker)).is_pending();
     let pushes: [&dyn Fn() -> Option<Waker>; 4] = [
         &|| queue.push_messages([message(1)], drop),
-        &|| queue.push_downs(&[MonitorId(Serial::new(1, 1))]),
+        &|| queue.push_downs(&[MonitorId(Serial::new(1, 1))], AT),
         &|| queue.push_node(node_events(1).remove(0)).1,
         &|| queue.close(),
     ];

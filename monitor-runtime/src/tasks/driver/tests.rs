@@ -177,8 +177,8 @@ impl Fixture {
             QueueItem::Event(crate::Event::Message(_)) => "m",
             QueueItem::Event(other) => panic!("{other:?}"),
             QueueItem::Gap(..) => panic!("the queue is below its limit"),
-            QueueItem::Down(id) => {
-                self.node.take(id).expect("the monitor was not flushed");
+            QueueItem::Down(fired) => {
+                self.node.take(fired.id).expect("the monitor was not flushed");
                 "Down"
             }
         };
