@@ -217,18 +217,18 @@ pub struct Down {
     pub(crate) elapsed: Elapsed,
 }
 
-/// A time that does not count when the values that contain it are compared. Nanoseconds have half
-/// the size of a `Duration`, and each `Down` is moved several times.
+/// A time that does not count when the values that contain it are compared. Milliseconds have a
+/// quarter of the size of a `Duration`, and each `Down` is moved several times.
 #[derive(Clone, Copy)]
 pub(crate) struct Elapsed {
-    nanos: u64,
+    millis: u32,
 }
 
 impl Elapsed {
-    pub(crate) const ZERO: Self = Elapsed { nanos: 0 };
+    pub(crate) const ZERO: Self = Elapsed { millis: 0 };
 
     const fn get(self) -> Duration {
-        Duration::from_nanos(self.nanos)
+        Duration::from_millis(self.millis as u64)
     }
 }
 
@@ -275,18 +275,18 @@ impl Down {
     ///
     /// The monitor fires when the watcher's node learns of the end, so the time on the network, and
     /// the silence after which a session ended, do not count. The runtime measures it with a coarse
-    /// clock: a wait is reported up to one step too short or too long, and never as negative. A step
-    /// is 1 to 10 ms on Linux (4 ms with most kernels) and 1 ms elsewhere.
+    /// clock: a wait is reported up to one step too short or too long, and never as negative. A
+    /// step is 1 to 10 ms on Linux (4 ms with most kernels) and 1 ms elsewhere.
     ///
     /// Zero if the driver of the core has no clock or has not called [`Down::set_elapsed`].
     pub const fn elapsed(&self) -> Duration {
         self.elapsed.get()
     }
 
-    /// Sets [`Down::elapsed`]. For the driver of a core, which has no clock of its own. The maximum
-    /// is 584 years; a longer time is set to it.
+    /// Sets [`Down::elapsed`]. For the driver of a core, which has no clock of its own. It is kept
+    /// in whole milliseconds, at most 49 days; a longer time is set to that.
     pub fn set_elapsed(&mut self, elapsed: Duration) {
-        self.elapsed = Elapsed { nanos: elapsed.as_nanos().try_into().unwrap_or(u64::MAX) };
+        self.elapsed = Elapsed { millis: elapsed.as_millis().try_into().unwrap_or(u32::MAX) };
     }
 
     /// The node that decided the end, and so what the `Down` proves.
@@ -353,12 +353,14 @@ mod tests {
         let down = Down::new(monitor, target, DownReason::NoProc);
         assert_eq!(down.elapsed(), Duration::ZERO);
         let mut late = down.clone();
-        for elapsed in [Duration::from_nanos(1), Duration::from_secs(90), Duration::from_nanos(u64::MAX)] {
+        for elapsed in
+            [Duration::from_millis(1), Duration::from_secs(90), Duration::from_millis(u32::MAX.into())]
+        {
             late.set_elapsed(elapsed);
             assert_eq!(late.elapsed(), elapsed);
         }
         late.set_elapsed(Duration::MAX);
-        assert_eq!(late.elapsed(), Duration::from_nanos(u64::MAX));
+        assert_eq!(late.elapsed(), Duration::from_millis(u32::MAX.into()));
         assert_eq!(late, down);
         let differ: [fn(&mut Down); 4] = [
             |down| down.tag = 1,

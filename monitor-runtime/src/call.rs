@@ -116,6 +116,7 @@ pub struct Call {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a call waits for nearly all of its life")]
 enum CallState {
     Created(Request),
     Waiting(Waiting),

@@ -42,8 +42,9 @@
 //! # #[cfg(feature = "tokio")] program::main().unwrap();
 //! ```
 //!
-//! Without tokio, leave out `.tokio()`: processes then run on the node's own thread, or on any other
-//! [`Runtime`]. The futures of a node can be awaited in any executor, such as by `smol::block_on`.
+//! Without tokio, leave out `.tokio()`: processes then run on the node's own thread, or on any
+//! other [`Runtime`]. The futures of a node can be awaited in any executor, such as by
+//! `smol::block_on`.
 //!
 //! # Which function to use
 //!
@@ -127,8 +128,8 @@
 //! - `metrics`: the module `metrics`, which passes the figures of a node to the recorder of the
 //!   crate of that name.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own,
-//!   for tests of your own failover. It brings no other crate; enable it in `[dev-dependencies]`. With
-//!   `tokio` it also advances tokio's paused clock.
+//!   for tests of your own failover. It brings no other crate; enable it in `[dev-dependencies]`.
+//!   With `tokio` it also advances tokio's paused clock.
 #![warn(missing_debug_implementations)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -145,6 +146,7 @@
 // | the sending side of a session | `session.rs` |
 // | the queue of a mailbox | `inbox.rs` |
 // | threads, clock and random numbers | `threads.rs` |
+// | differences between operating systems | `platform.rs` |
 // | executors of the user, on which bodies of processes may run | `runtime.rs` |
 // | locks and wakers | `sync.rs` |
 // | counters and the log | `records.rs` |
@@ -167,6 +169,7 @@ mod monitor;
 mod monitor_set;
 mod node;
 mod observe;
+mod platform;
 mod process;
 mod receiver;
 mod records;

@@ -53,9 +53,9 @@ impl Runtime for SmolRuntime {
 /// Runs bodies on a runtime of tokio, so that they can use its timers and sockets.
 ///
 /// After the runtime has shut down, its processes have exited as
-/// [`Killed`](crate::ExitReason::Killed), and so does every process that is spawned later. While all
-/// of its workers are blocked, or nothing drives a `current_thread` runtime, its processes wait;
-/// the node and its other processes do not.
+/// [`Killed`](crate::ExitReason::Killed), and so does every process that is spawned later. While
+/// all of its workers are blocked, or nothing drives a `current_thread` runtime, its processes
+/// wait; the node and its other processes do not.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Debug)]
 pub struct TokioRuntime {

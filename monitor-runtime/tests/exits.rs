@@ -113,7 +113,7 @@ fn a_spawned_body_ends_at_its_next_await_and_is_dropped_before_its_exit_is_told(
     });
 }
 
-/// Whatever the body does between the exit and its end, the reason stays.
+/// The reason stays, regardless of the actions of the body between the exit and its end.
 #[test]
 fn the_first_reason_of_a_spawned_process_counts() {
     panic_quietly();

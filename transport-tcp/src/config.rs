@@ -288,9 +288,9 @@ impl TcpConfig {
         self
     }
 
-    /// Maximum time for lookup, connecting and the handshake together. At least 1 ms; with 100 years
-    /// or more there is no limit, and inbound connections that prove nothing are closed only when
-    /// others need their places.
+    /// Maximum time for lookup, connecting and the handshake together. At least 1 ms; with 100
+    /// years or more there is no limit, and inbound connections that prove nothing are closed only
+    /// when others need their places.
     ///
     /// Default: [that of the heartbeat](Heartbeat::setup_timeout) if one is set, otherwise that of
     /// the [`preset`](Self::preset), 5 s if that is not set either.
@@ -302,8 +302,8 @@ impl TcpConfig {
     }
 
     /// Delay between the first failure to reach a peer of the address book and the next dial. Each
-    /// further failure doubles it, up to [`max_redial_delay`](Self::max_redial_delay); each delay is
-    /// a random time between half of that and all of it. At least 1 ms. Default: that of the
+    /// further failure doubles it, up to [`max_redial_delay`](Self::max_redial_delay); each delay
+    /// is a random time between half of that and all of it. At least 1 ms. Default: that of the
     /// [`preset`](Self::preset), 50 ms if none is set.
     #[must_use]
     pub const fn min_redial_delay(mut self, delay: Duration) -> Self {
@@ -362,9 +362,9 @@ impl TcpConfig {
         self
     }
 
-    /// Maximum number of inbound connections in their handshake from one address, or from one /64 of IPv6; further ones
-    /// are closed, and `refused_busy_address` counts. Default: 64, half of all. At least 1; there
-    /// is no upper limit.
+    /// Maximum number of inbound connections in their handshake from one address, or from one /64
+    /// of IPv6; further ones are closed, and `refused_busy_address` counts. Default: 64, half of
+    /// all. At least 1; there is no upper limit.
     ///
     /// Nodes that share an address, because they run on one machine or behind one NAT, share this
     /// number. All of them may dial at the same moment, with one more connection for each of their
@@ -376,8 +376,8 @@ impl TcpConfig {
         self
     }
 
-    /// Whether to serve and dial addresses other than loopback without a secret or TLS: every program that can
-    /// reach them can join. Default: false.
+    /// Whether to serve and dial addresses other than loopback without a secret or TLS: every
+    /// program that can reach them can join. Default: false.
     #[must_use]
     pub const fn insecure_allow_remote(mut self, allow: bool) -> Self {
         self.insecure_allow_remote = allow;

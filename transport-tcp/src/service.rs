@@ -44,9 +44,9 @@ impl fmt::Debug for TcpTransport {
 impl TcpTransport {
     /// Starts the transport of the node with that name and incarnation.
     ///
-    /// It listens, and dials the peers of the configuration, of its file and of its names in DNS. All
-    /// tasks run on `spawner`; sockets and timers use smol's reactor, which has its own thread if
-    /// no other executor drives it.
+    /// It listens, and dials the peers of the configuration, of its file and of its names in DNS.
+    /// All tasks run on `spawner`; sockets and timers use smol's reactor, which has its own thread
+    /// if no other executor drives it.
     ///
     /// # Errors
     /// [`StartError`]: the field of the configuration that does not fit, and how to correct it.

@@ -56,8 +56,8 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// Of the deserializer: an unknown key, or a value that is none of its setting. The start checks
-    /// the ranges.
+    /// Of the deserializer: an unknown key, or a value that is none of its setting. The start
+    /// checks the ranges.
     pub fn read<'de, D: Deserializer<'de>>(self, settings: D) -> Result<Self, D::Error> {
         settings.deserialize_map(Settings { config: self, may_name: false })
     }

@@ -92,13 +92,13 @@ impl Config {
         self.tcp(|tcp| tcp.hidden(hidden))
     }
 
-    /// The heartbeat, in place of that of the [preset](Config::preset). The node sends a ping after `interval` without sending or without
-    /// receiving anything, and ends a session after `timeout` without receiving anything. 1 s and 5
-    /// s by default. The interval is at least 1 ms, the timeout at least two intervals. An interval
-    /// of 100 years or more turns pings off; a timeout of 100 years or more means that silence
-    /// never ends a session. The nodes of a cluster may have different settings. Unless
-    /// [`Config::setup_timeout`] is called, `timeout` is also the setup timeout, limited to 1 s to
-    /// 15 s.
+    /// The heartbeat, in place of that of the [preset](Config::preset). The node sends a ping after
+    /// `interval` without sending or without receiving anything, and ends a session after `timeout`
+    /// without receiving anything. 1 s and 5 s by default. The interval is at least 1 ms, the
+    /// timeout at least two intervals. An interval of 100 years or more turns pings off; a timeout
+    /// of 100 years or more means that silence never ends a session. The nodes of a cluster may
+    /// have different settings. Unless [`Config::setup_timeout`] is called, `timeout` is also the
+    /// setup timeout, limited to 1 s to 15 s.
     #[must_use]
     #[doc(alias = "net_ticktime")]
     pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
@@ -120,8 +120,8 @@ impl Config {
         self.tcp(|tcp| tcp.preset(Preset::Fast))
     }
 
-    /// The same as [`Config::preset`] with [`Preset::Wan`]: a heartbeat of 2.5 s and 15 s, and more.
-    /// For connections between sites.
+    /// The same as [`Config::preset`] with [`Preset::Wan`]: a heartbeat of 2.5 s and 15 s, and
+    /// more. For connections between sites.
     #[must_use]
     pub fn wan(self) -> Self {
         self.tcp(|tcp| tcp.preset(Preset::Wan))
@@ -134,8 +134,9 @@ impl Config {
         self.tcp(|tcp| tcp.low_latency(spin))
     }
 
-    /// Maximum time for lookup, connection and handshake together. The default depends on the preset or heartbeat: 5 s, 1 s with
-    /// [`Config::fast`], 15 s with [`Config::wan`]. At least 1 ms; 100 years or more mean no limit.
+    /// Maximum time for lookup, connection and handshake together. The default depends on the
+    /// preset or heartbeat: 5 s, 1 s with [`Config::fast`], 15 s with [`Config::wan`]. At least 1
+    /// ms; 100 years or more mean no limit.
     #[must_use]
     #[doc(alias = "net_setuptime")]
     pub fn setup_timeout(self, timeout: Duration) -> Self {
@@ -162,7 +163,8 @@ impl Config {
         self
     }
 
-    /// The values of a setting. If a text is no `T`, none, and the start reports the first such text.
+    /// The values of a setting. If a text is no `T`, none, and the start reports the first such
+    /// text.
     fn parsed<T>(
         &mut self,
         setting: &'static str,

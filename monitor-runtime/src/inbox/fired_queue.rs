@@ -14,8 +14,8 @@ pub(crate) struct Fired {
 
 /// A queue of monitors that have fired, in order.
 pub(crate) trait FiredQueue {
-    /// Pops at most `max` monitors from the front, up to the first entry of another kind, and passes
-    /// each to `take`.
+    /// Pops at most `max` monitors from the front, up to the first entry of another kind, and
+    /// passes each to `take`.
     fn pop_run(&self, max: usize, take: &mut dyn FnMut(Fired) -> Popped);
 
     /// Records that a popped monitor was flushed.

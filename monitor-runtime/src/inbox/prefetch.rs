@@ -68,7 +68,8 @@ impl Prefetch {
         if now != self.taken_at
             && let Some(first) = downs.front_mut()
         {
-            first.set_elapsed(first.elapsed().saturating_add(now.since(self.taken_at)));
+            let waited = Down::elapsed(first).saturating_add(now.since(self.taken_at));
+            first.set_elapsed(waited);
         }
         if let Some(count) = &self.count {
             count.set(downs.len().saturating_sub(1));

@@ -82,8 +82,8 @@ impl Cluster {
         let mut now = Instant::now();
         let end = now + time;
         while now < end {
-            // Tokio advances its paused clock only when it is idle, and then to its next timer. This
-            // timer keeps a step short, so that the clock of the network follows in time.
+            // Tokio advances its paused clock only when it is idle, and then to its next timer.
+            // This timer keeps a step short, so that the clock of the network follows in time.
             self.executor.run(sleep_until((now + TICK).min(end))).await;
             let passed = now.elapsed();
             now += passed;

@@ -12,6 +12,8 @@ use std::{
 
 use smol::Timer;
 
+use crate::platform;
+
 /// Replaces the system's clock and random numbers, so that a run is a function of its inputs.
 pub(crate) trait Simulation: Send + Sync {
     fn now(&self) -> Instant;
@@ -99,18 +101,8 @@ impl CoarseTime {
         Duration::from_nanos(self.nanos.saturating_sub(earlier.nanos))
     }
 
-    #[cfg(target_os = "linux")]
     fn of_system() -> Self {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-        // The time since the boot is not negative.
-        CoarseTime { nanos: now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64 }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn of_system() -> Self {
-        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-        let millis = START.elapsed().as_millis();
-        CoarseTime { nanos: u64::try_from(millis).unwrap_or(u64::MAX).saturating_mul(1_000_000) }
+        CoarseTime { nanos: platform::coarse_nanos() }
     }
 }
 

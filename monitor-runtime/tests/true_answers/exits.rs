@@ -98,7 +98,7 @@ fn p38_a_body_that_exits_ends_at_its_next_await() {
                 .await;
                 assert!(reached.load(Ordering::SeqCst), "{by:?}: code before the next await runs");
                 assert!(!passed.load(Ordering::SeqCst), "{by:?}: code after it does not");
-                // What the body held was dropped with it, before the exit was reported.
+                // The values of the body were dropped with it, before the exit was reported.
                 assert_eq!(Arc::strong_count(&passed), 1);
             }
         }

@@ -159,7 +159,7 @@ fn a_pid_and_a_reference_have_one_text_each() {
         assert_eq!(serde_json::to_value(&alias).unwrap(), whole);
         assert_eq!(format!("{alias:?}"), without, "the log does not show the token");
 
-        // What is printed elsewhere is the same text.
+        // The same text is printed elsewhere.
         let json = serde_json::to_value(a.inspect()).unwrap();
         assert_eq!(json["processes"][0]["pid"], watcher.pid().to_string());
         watcher.register("taken").unwrap();

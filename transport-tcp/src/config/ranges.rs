@@ -13,8 +13,8 @@ use crate::net::tls;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl TcpConfig {
-    /// Checks that every field is within its range, for a node of that name. Opens and resolves nothing;
-    /// [`TcpTransport::start`] calls it first.
+    /// Checks that every field is within its range, for a node of that name. Opens and resolves
+    /// nothing; [`TcpTransport::start`] calls it first.
     ///
     /// # Errors
     /// [`StartError::Field`] with the first field outside of its range, and the range;

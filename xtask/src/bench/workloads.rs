@@ -107,7 +107,8 @@ const fn long(steps: &'static [Step]) -> Script {
 /// buffer: each answer waits there behind 128 MiB of messages.
 const LOADED: Script = Script { ours: System::OBIT_BULK, others: &[System::OTP], ..script(&[]) };
 
-/// W3 and W5 with processes on tokio. They are compared with the figures of the node's own executor.
+/// W3 and W5 with processes on tokio. They are compared with the figures of the node's own
+/// executor.
 const ON_TOKIO: Script = Script { ours: System::OBIT_TOKIO, others: &[], ..script(&[]) };
 
 pub(super) const SCRIPTS: &[Script] = &[

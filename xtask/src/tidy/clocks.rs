@@ -24,7 +24,8 @@ const CRATES: [&str; 8] = [
 /// The files in which the runtime reads the clock and the random numbers of the system: the
 /// environment of a node, the threads of a node that has its own, and the code for sockets and
 /// recorders.
-const UNSIMULATED: [&str; 10] = [
+const UNSIMULATED: [&str; 11] = [
+    "platform/",
     "observe/connection_limit.rs",
     "observe/connection_limit/",
     "observe/control.rs",
