@@ -127,6 +127,7 @@
 //! - `http`: the module `http`, the same over HTTP, and metrics for Prometheus. It brings hyper.
 //! - `metrics`: the module `metrics`, which passes the figures of a node to the recorder of the
 //!   crate of that name.
+//! - `serde`: `Config` can be deserialized, and `Config::read` reads settings over a configuration.
 //! - `test-util`: the module `test_util`, a cluster in memory with faults and a clock of its own,
 //!   for tests of your own failover. It brings no other crate; enable it in `[dev-dependencies]`.
 //!   With `tokio` it also advances tokio's paused clock.
