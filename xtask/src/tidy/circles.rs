@@ -61,7 +61,6 @@ const PERMITTED: [Permitted; 6] = [
 /// For each sibling the siblings that it imports, each with the place of one such import.
 type Graph = BTreeMap<String, BTreeMap<String, Place>>;
 
-#[derive(Clone)]
 struct Place {
     file: String,
     line: usize,
@@ -77,10 +76,10 @@ fn check_with(sources: &Sources, permitted: &[Permitted]) -> Vec<Finding> {
     for (folder, graph) in LIBRARIES.iter().flat_map(|library| graphs(library, sources)) {
         for circle in circles(&graph) {
             let listed = permitted.iter().position(|one| one.folder == folder && circle == one.siblings);
-            match listed {
-                Some(index) => drop(used.insert(index)),
-                None => findings.push(finding(&folder, &circle, &graph, permitted)),
+            if listed.is_none() {
+                findings.push(finding(&folder, &circle, &graph, permitted));
             }
+            used.extend(listed);
         }
     }
     let unused = permitted.iter().enumerate().filter(|(index, _)| !used.contains(index));
