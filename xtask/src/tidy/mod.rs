@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 
 use self::sources::Sources;
 
+mod circles;
 mod clocks;
 mod english;
 mod guide;
@@ -60,6 +61,7 @@ fn findings() -> Result<Vec<Finding>> {
     findings.extend(manifests::check(&packages));
     findings.extend(shared_files::check(&packages, &sources));
     findings.extend(guide::check(&sources));
+    findings.extend(circles::check(&sources));
     findings.extend(pages::check(&sources));
     findings.extend(english::check(&sources));
     for file in &sources.files {
