@@ -29,7 +29,7 @@ fn the_page_names_each_input_effect_and_limit() {
     let effects = EFFECTS.split_once("pub enum Effect {").and_then(|(_, rest)| rest.split_once("\n}"));
     let effects = names(effects.expect("the effects").0, "    ", " {");
     let effects = effects.filter(|effect| effect.starts_with(char::is_uppercase));
-    let limits = names(CONFIG, "    pub ", ": usize,").filter(|field| field.starts_with("max_"));
+    let limits = names(CONFIG, "    pub(crate) ", ": usize,").filter(|field| field.starts_with("max_"));
     let all: Vec<_> = methods.chain(effects).chain(limits).filter(|name| *name != "new").collect();
     for expected in ["monitor", "resume", "peer_up", "Connect", "Discard", "max_waiting"] {
         assert!(all.contains(&expected), "{expected} was not found in the source: {all:?}");
