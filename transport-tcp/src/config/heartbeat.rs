@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::Preset;
-
 /// How often pings are sent, and after how much silence a session ends.
 ///
 /// A peer that dies without its connection being closed is detected `timeout` after its death, give
@@ -31,21 +29,6 @@ impl Heartbeat {
         Heartbeat { interval, timeout }
     }
 
-    /// The heartbeat of [`Preset::Normal`]: interval 1 s, timeout 5 s. The default.
-    pub const fn normal() -> Self {
-        Preset::Normal.heartbeat()
-    }
-
-    /// The heartbeat of [`Preset::Fast`]: interval 100 ms, timeout 500 ms.
-    pub const fn fast() -> Self {
-        Preset::Fast.heartbeat()
-    }
-
-    /// The heartbeat of [`Preset::Wan`]: interval 2.5 s, timeout 15 s.
-    pub const fn wan() -> Self {
-        Preset::Wan.heartbeat()
-    }
-
     /// Duration without traffic after which a ping is sent.
     pub const fn interval(&self) -> Duration {
         self.interval
@@ -69,11 +52,5 @@ impl Heartbeat {
         } else {
             self.timeout
         }
-    }
-}
-
-impl Default for Heartbeat {
-    fn default() -> Self {
-        Heartbeat::normal()
     }
 }

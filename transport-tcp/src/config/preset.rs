@@ -82,3 +82,26 @@ impl Preset {
         })
     }
 }
+
+impl Heartbeat {
+    /// The heartbeat of [`Preset::Normal`]: interval 1 s, timeout 5 s. The default.
+    pub const fn normal() -> Self {
+        Preset::Normal.heartbeat()
+    }
+
+    /// The heartbeat of [`Preset::Fast`]: interval 100 ms, timeout 500 ms.
+    pub const fn fast() -> Self {
+        Preset::Fast.heartbeat()
+    }
+
+    /// The heartbeat of [`Preset::Wan`]: interval 2.5 s, timeout 15 s.
+    pub const fn wan() -> Self {
+        Preset::Wan.heartbeat()
+    }
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Heartbeat::normal()
+    }
+}

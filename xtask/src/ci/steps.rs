@@ -29,7 +29,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tidy", run: || tidy::check().map(Done::from) },
     Step { name: "api", run: public_api },
     Step { name: "package", run: package },
-    Step { name: "test", run: || cargo(&["test", "--workspace"]) },
+    Step { name: "test", run: || cargo(&["test", "--workspace", "--no-fail-fast"]) },
     // Checks that the benchmarks run, not how fast: each runs once.
     Step {
         name: "benches",
