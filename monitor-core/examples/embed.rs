@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     a.monitor(watcher, &worker.clone().into());
     a.next_dial().ok_or("another dial")?;
     connect(SessionId(1), &mut a, &mut b);
-    a.expect(subscriber, &["b@there is up in incarnation 2"]);
+    a.expect(subscriber, &["b@there is up in incarnation 0000000000000002"]);
 
     // The process exits. Its node reports the reason.
     carry(SessionId(1), &mut a, &mut b)?;
@@ -91,7 +91,7 @@ fn main() -> Result<()> {
     a.monitor(watcher, &worker.clone().into());
     a.next_dial().ok_or("a third dial")?;
     connect(SessionId(2), &mut a, &mut b);
-    a.expect(subscriber, &["b@there is up in incarnation 3"]);
+    a.expect(subscriber, &["b@there is up in incarnation 0000000000000003"]);
 
     // The old pid is gone for good, as only the node itself may report. The name is resolved anew.
     carry(SessionId(2), &mut a, &mut b)?;

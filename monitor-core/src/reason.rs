@@ -150,9 +150,35 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for ExitReason {
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct ReasonText(Arc<Box<str>>);
 
+impl ReasonText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The bytes of a custom reason, at most [`ExitReason::MAX_LEN`].
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct ReasonBytes(Arc<Box<[u8]>>);
+
+impl ReasonBytes {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<const LEN: usize> PartialEq<[u8; LEN]> for ReasonBytes {
+    fn eq(&self, other: &[u8; LEN]) -> bool {
+        self.as_bytes() == other
+    }
+}
+
+impl<const LEN: usize> PartialEq<&[u8; LEN]> for ReasonBytes {
+    fn eq(&self, other: &&[u8; LEN]) -> bool {
+        self.as_bytes() == *other
+    }
+}
 
 macro_rules! dereferences {
     ($($name:ident: $target:ty),*) => {$(
@@ -289,6 +315,12 @@ impl DownReason {
     /// How long the node had sent nothing, if its silence is the evidence.
     pub fn silent_for(&self) -> Option<Duration> {
         self.session_end()?.silent_for()
+    }
+}
+
+impl PartialEq<ExitReason> for DownReason {
+    fn eq(&self, other: &ExitReason) -> bool {
+        self.exit() == Some(other)
     }
 }
 

@@ -142,6 +142,12 @@ impl<M> fmt::Debug for Addr<M> {
     }
 }
 
+impl<M> IntoRef<Target> for Addr<M> {
+    fn into_ref(self) -> Result<Target, ParseError> {
+        Ok(self.target)
+    }
+}
+
 impl<M> IntoRef<Target> for &Addr<M> {
     fn into_ref(self) -> Result<Target, ParseError> {
         Ok(self.target.clone())

@@ -109,7 +109,7 @@ impl Config {
 
     /// Maximum number of monitors and messages that wait for a connection to one node. A monitor
     /// beyond it ends with `NoConnection(Quota)`; a message beyond it is refused with
-    /// [`SendError::Full`](crate::SendError::Full). 65,536 by default, at least 1.
+    /// [`TrySendError::Full`](crate::TrySendError::Full). 65,536 by default, at least 1.
     #[must_use]
     pub const fn max_waiting(mut self, calls: usize) -> Self {
         self.limits = self.limits.max_waiting(calls);
@@ -117,8 +117,8 @@ impl Config {
     }
 
     /// Maximum number of bytes of messages that wait for connections, for the whole node. A message
-    /// beyond it is refused with [`SendError::Full`](crate::SendError::Full), but a longer message
-    /// is accepted while no other waits. 8 MiB by default, at least 1.
+    /// beyond it is refused with [`TrySendError::Full`](crate::TrySendError::Full), but a longer
+    /// message is accepted while no other waits. 8 MiB by default, at least 1.
     #[must_use]
     pub const fn max_waiting_bytes(mut self, bytes: usize) -> Self {
         self.max_waiting_bytes = bytes;

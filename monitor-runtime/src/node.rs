@@ -124,13 +124,13 @@ impl Node {
     /// # Errors
     /// [`RegisterError::NameTaken`] if another process holds the name; [`RegisterError::NoProc`] if
     /// the process has exited or is on another node; [`NotAlive`].
-    pub fn register(&self, name: impl IntoRef<RegName>, pid: &Pid) -> Result<(), RegisterError> {
-        let name = name.into_ref()?;
+    pub fn register(&self, name: impl IntoRef<RegName>, pid: impl IntoRef<Pid>) -> Result<(), RegisterError> {
+        let (name, pid) = (name.into_ref()?, pid.into_ref()?);
         if !self.inner.is_alive() {
             return Err(NotAlive.into());
         }
         let mut directory = self.inner.directory.write();
-        let holder = self.inner.local(pid).filter(|&pid| directory.process(pid).is_some());
+        let holder = self.inner.local(&pid).filter(|&pid| directory.process(pid).is_some());
         let holder = holder.ok_or(RegisterError::NoProc)?;
         directory
             .names

@@ -32,6 +32,10 @@ impl Node {
     /// Starts a process: runs the future that `f` returns, on the node's threads or by
     /// [`Config::runtime`](crate::Config::runtime).
     ///
+    /// The body returns `Result<(), ExitReason>`; any error converts, so a function of another
+    /// error type, such as `async fn worker(process: Process) -> anyhow::Result<()>`, is run by
+    /// `node.spawn(async |process| Ok(worker(process).await?))`.
+    ///
     /// The process exits when the future completes. The reason is [`ExitReason::Normal`] after
     /// `Ok`, the error after `Err`, and [`ExitReason::Panicked`] with the panic's text after a
     /// panic, also one in `f`. `?` turns any error into a reason. O(1).

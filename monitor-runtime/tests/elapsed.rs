@@ -68,15 +68,15 @@ fn each_down_of_a_mailbox_has_waited_since_its_own_monitor_fired() {
     assert_eq!(watcher.demonitor_flush(&monitors[1]).unwrap(), Demonitored::Fired);
     assert_eq!(received(&mut watcher), ms(30));
     // The next ones were taken with the first one, and wait on.
-    cluster.advance(Duration::from_nanos(1));
+    cluster.advance(ms(1));
     assert_eq!(watcher.demonitor_flush(&monitors[2]).unwrap(), Demonitored::Fired);
     cluster.advance(ms(5));
-    assert_eq!(received(&mut watcher), ms(25) + Duration::from_nanos(1));
+    assert_eq!(received(&mut watcher), ms(25) + ms(1));
     assert!(matches!(watcher.try_recv(), Ok(Event::Message(_))));
     cluster.advance(ms(100));
-    assert_eq!(received(&mut watcher), ms(115) + Duration::from_nanos(1));
+    assert_eq!(received(&mut watcher), ms(115) + ms(1));
     cluster.advance(ms(1000));
-    assert_eq!(received(&mut watcher), ms(1115) + Duration::from_nanos(1));
+    assert_eq!(received(&mut watcher), ms(1115) + ms(1));
     assert!(watcher.try_recv().is_err());
 }
 

@@ -54,7 +54,10 @@ fn a_value_that_cannot_be_read_has_what_is_wrong_as_its_source() {
         assert_eq!(chain(&error), [text, "it has 1 bytes too many"]);
         says_each_thing_once(&error.clone().into_message().decode::<(u64, String)>().unwrap_err());
         let reply = CallError::Reply { target: target(), source: error };
-        assert_eq!(chain(&reply), ["call to worker@b@local", text, "it has 1 bytes too many"]);
+        assert_eq!(
+            chain(&reply),
+            ["call to worker@b@local: the reply is of another type", text, "it has 1 bytes too many"]
+        );
     });
 }
 

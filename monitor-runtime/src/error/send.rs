@@ -44,7 +44,7 @@ pub enum TrySendError {
     /// [`Process::send`](crate::Process::send), which waits for room.
     #[error("too many messages wait for that node; slow down, or wait for room with `send`")]
     Full(Bytes),
-    /// The message cannot be sent, however often it is tried.
+    /// The message was not sent, for a reason other than a full queue.
     #[error(transparent)]
     Failed(#[from] SendError),
 }
@@ -119,7 +119,7 @@ pub enum CallError {
     #[error("call: {0}")]
     InvalidName(Box<ParseError>),
     /// The peer service cannot monitor the target, and without that a call could wait in vain.
-    #[error("call to {target}")]
+    #[error("call to {target}: the peer service cannot monitor it")]
     Unsupported {
         /// The target of the call.
         target: Target,
@@ -152,7 +152,7 @@ pub enum CallError {
         after: Duration,
     },
     /// The reply of a typed call is not of the type that was asked for.
-    #[error("call to {target}")]
+    #[error("call to {target}: the reply is of another type")]
     Reply {
         /// The target of the call.
         target: Target,
