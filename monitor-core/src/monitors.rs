@@ -77,9 +77,10 @@ use crate::{
 ///
 /// Every monitor ends in exactly one of: its `Down`, its `demonitor`, its watcher's exit. For each
 /// peer, the order of notices is: node up, everything of that session, all its `Down`s, node down,
-/// then the next node up. Each input takes at most [`CoreLimits::max_batch`] steps, however many
-/// monitors there are. Memory is proportional to the number of live monitors, subscriptions and
-/// peers. A run is a function of its inputs.
+/// then the next node up. Each input takes at most
+/// [`CoreLimits::max_batch`](crate::CoreLimits::max_batch) steps, however many monitors there are.
+/// Memory is proportional to the number of live monitors, subscriptions and peers. A run is a
+/// function of its inputs.
 ///
 /// If a call panics, by a defect, the tables may be half changed: the core must not be used any
 /// more.

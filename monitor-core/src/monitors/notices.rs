@@ -16,8 +16,8 @@ impl Core {
     ///
     /// To be called when the watcher receives [`Notice::Down`](crate::Notice::Down). Until then the
     /// core keeps the `Down`, and its reason counts for
-    /// [`CoreLimits::max_reason_bytes`]. Returns `None` if the notice was flushed or already taken,
-    /// or if the watcher has exited. Has no effects.
+    /// [`CoreLimits::max_reason_bytes`](crate::CoreLimits::max_reason_bytes). Returns `None` if the
+    /// notice was flushed or already taken, or if the watcher has exited. Has no effects.
     pub fn take(&mut self, id: MonitorId) -> Option<Down> {
         let at = self.find_fired(id)?;
         // Moved out, not cloned, because every `Down` passes here.
