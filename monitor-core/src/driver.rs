@@ -22,8 +22,12 @@ use crate::{effect::Effect, monitors::Core};
 /// /// A node whose processes are those with slot 0 to 9, and which prints its notices.
 /// struct Node;
 ///
-/// impl Processes for Node { fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> { if
-/// let LocalTarget::Pid(pid) = target { (pid.0.slot() < 10).then_some(*pid) } else { None } } }
+/// impl Processes for Node {
+///     fn resolve(&self, target: &LocalTarget<'_>) -> Option<LocalPid> {
+///         let LocalTarget::Pid(pid) = *target else { return None };
+///         (pid.0.slot() < 10).then_some(pid)
+///     }
+/// }
 ///
 /// impl EffectHandler for Node {
 ///     fn run(&mut self, effect: Effect, _: &Core, raised: &mut RaisedInputs<Self>) {

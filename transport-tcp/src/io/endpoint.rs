@@ -145,8 +145,8 @@ impl Endpoint {
 
     // Reports of the task that dials a peer.
 
-    /// The next step of that task, and the addresses to dial. Deferred [`Plan::Stop`] the task is
-    /// not woken again.
+    /// The next step of that task, and the addresses to dial. After [`Plan::Stop`] the task is not
+    /// woken again.
     pub(crate) fn plan(self: &Arc<Self>, name: &NodeName) -> (Plan, Vec<Address>) {
         let planned = self.step(|peers| {
             let planned = peers.table.plan(name, Instant::now());

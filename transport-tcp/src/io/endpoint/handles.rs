@@ -92,7 +92,7 @@ pub(super) struct Deferred {
 }
 
 impl Deferred {
-    /// The work deferred a step that panicked.
+    /// The work that is left after a step that panicked.
     pub(super) fn failed(panic: Panic) -> Self {
         Deferred { failed: Some(panic), ..Deferred::default() }
     }
