@@ -115,12 +115,13 @@ fn miri() -> Result<Done> {
 fn examples() -> Result<Done> {
     const RUNTIME: &str = "monitor-runtime";
     const IN_MEMORY: &[&str] = &["--no-default-features", "--features", "test-util"];
-    const EXAMPLES: [(&str, &str, &[&str]); 8] = [
+    const EXAMPLES: [(&str, &str, &[&str]); 9] = [
         ("monitor-core", "embed", &[]),
         ("monitor-core", "mini_actors", &[]),
         (RUNTIME, "two_nodes", &[]),
         (RUNTIME, "worker_pool", &[]),
-        (RUNTIME, "tokio_app", &[]),
+        (RUNTIME, "tokio_app", &["--features", "tokio"]),
+        (RUNTIME, "tokio_failover_test", &["--features", "test-util,tokio"]),
         (RUNTIME, "leader_lease", IN_MEMORY),
         (RUNTIME, "failover_test", IN_MEMORY),
         (RUNTIME, "peers_service", &["--features", "http"]),
