@@ -322,8 +322,8 @@ impl core::error::Error for Down {}
 pub enum DownSource {
     /// The node of the target, which alone can know: the target has ended.
     TargetNode,
-    /// The node of the watcher, when its session with the target's node ended. The target may still
-    /// be alive.
+    /// The node of the watcher, when its session with the target's node ended, or when it stopped
+    /// or failed itself, with or without a session. The target may still be alive.
     SessionEnd,
     /// Either node: there was no session and none could be made, or a limit was reached. The target
     /// may still be alive.

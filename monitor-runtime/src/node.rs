@@ -152,7 +152,9 @@ impl Node {
 
     /// The process that holds a name on this node. O(1).
     pub fn whereis(&self, name: impl IntoRef<RegName>) -> Option<Pid> {
-        let holder = self.inner.directory.read().names.whereis(&name.into_ref().ok()?)?;
+        // Before the lock: the conversion may be code of the user.
+        let name = name.into_ref().ok()?;
+        let holder = self.inner.directory.read().names.whereis(&name)?;
         Some(self.inner.pid(holder.0))
     }
 

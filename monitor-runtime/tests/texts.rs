@@ -260,3 +260,26 @@ fn pids_and_references_have_one_text_form() {
         assert_eq!(json["monitor"], *plain.to_string());
     });
 }
+
+/// A name that takes a name of the node before it becomes one.
+struct AsksTheNode(Node, Pid);
+
+impl IntoRef<RegName> for AsksTheNode {
+    fn into_ref(self) -> Result<RegName, ParseError> {
+        self.0.register("taken", self.1).unwrap();
+        "taken".parse()
+    }
+}
+
+#[test]
+fn code_of_the_caller_that_makes_a_name_runs_under_no_lock() {
+    run(async {
+        let node = Cluster::new().node("a").await;
+        let process = node.process().unwrap();
+        let (name, asks) = (AsksTheNode(node.clone(), process.pid().clone()), node.clone());
+        let (found, is_found) = std::sync::mpsc::channel();
+        std::thread::spawn(move || found.send(asks.whereis(name)).unwrap());
+        let holder = is_found.recv_timeout(std::time::Duration::from_secs(10));
+        assert_eq!(holder.expect("the call returns"), Some(process.pid().clone()));
+    });
+}

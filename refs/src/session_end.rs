@@ -164,8 +164,8 @@ pub enum EndKind {
 }
 
 impl EndKind {
-    /// Whether a session ended: `true` for an end, `false` for a failure to make a session or to
-    /// use it.
+    /// Whether this kind can end a session: `false` for a failure to make a session or to use it. A
+    /// dial can also fail with the kinds of a local node that stops or fails; they give `true`.
     pub const fn was_session(self) -> bool {
         (self as u8) <= EndKind::NodeFailed as u8
     }
